@@ -1,0 +1,5 @@
+"""``python -m heliotrope`` is the command line."""
+
+from heliotrope.cli import run
+
+run()

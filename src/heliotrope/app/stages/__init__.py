@@ -1,0 +1,1 @@
+"""Stages by topic; each module exports `STAGES` in the order they run."""

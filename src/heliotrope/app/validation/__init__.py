@@ -1,0 +1,1 @@
+"""Accuracy gates by topic; each module exports `GATES`."""

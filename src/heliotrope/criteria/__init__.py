@@ -1,0 +1,1 @@
+"""Clinical instruments in exact, three-valued arithmetic."""

@@ -1,0 +1,164 @@
+"""Images in memory: signal volumes, parametric maps and label maps, each on a `Grid`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.anatomy import Region
+from heliotrope.domain.errors import GeometryError, InputError
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.units import Unit
+
+
+def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A signal image.
+
+    Parameters
+    ----------
+    data : array of shape (x, y, z) or (x, y, z, n)
+        Real or complex signal after rescale; n runs over echoes, b-values or time points.
+    grid : Grid
+        Geometry of the first three axes.
+    unit : Unit
+        ``[arb'U]`` for MR signal, ``[hnsf'U]`` for CT.
+    """
+
+    data: NDArray[np.generic]
+    grid: Grid
+    unit: Unit = Unit.ARBITRARY
+
+    def __post_init__(self) -> None:
+        if self.data.ndim not in (3, 4) or self.data.shape[:3] != self.grid.shape:
+            raise GeometryError(
+                f"volume of shape {self.data.shape} on a grid of shape {self.grid.shape}",
+                hint="give data whose first three axes are the grid's",
+            )
+        object.__setattr__(self, "data", _read_only(self.data))
+
+    @property
+    def n_frames(self) -> int:
+        """Length of the fourth axis, 1 for a 3-D volume."""
+        return 1 if self.data.ndim == 3 else int(self.data.shape[3])
+
+    def frame(self, index: int) -> Volume:
+        """The 3-D volume of one echo, b-value or time point."""
+        return self if self.data.ndim == 3 else Volume(self.data[..., index], self.grid, self.unit)
+
+
+@dataclass(frozen=True, eq=False)
+class ParametricMap:
+    """A map of one quantity.
+
+    Parameters
+    ----------
+    quantity : str
+        Registry key, e.g. ``"water_t2"``.
+    values : float32 array (x, y, z)
+        NaN wherever `valid` is False. [`unit`]
+    valid : bool array (x, y, z)
+        Where the value may be used.
+    grid : Grid
+    unit : Unit
+    method : str
+        Name and version of the method, e.g. ``"epg-joint/1"``.
+    flags : tuple of str
+        Sentences that must stand beside every number taken from this map.
+    invalid_reasons : mapping of str to int
+        Voxels left out, counted by reason.
+    """
+
+    quantity: str
+    values: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    grid: Grid
+    unit: Unit
+    method: str
+    flags: tuple[str, ...] = ()
+    invalid_reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.values.shape != self.grid.shape or self.valid.shape != self.grid.shape:
+            raise GeometryError(
+                f"{self.quantity} map: values {self.values.shape}, valid {self.valid.shape}, grid {self.grid.shape}",
+                hint="all three must have one shape",
+            )
+        values = np.where(self.valid, self.values, np.float32(np.nan)).astype(np.float32)
+        valid = self.valid & np.isfinite(values)
+        object.__setattr__(self, "values", _read_only(np.where(valid, values, np.float32(np.nan))))
+        object.__setattr__(self, "valid", _read_only(valid))
+        object.__setattr__(self, "invalid_reasons", MappingProxyType(dict(self.invalid_reasons)))
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """A label image; 0 is background, every other number has a `Region` in the legend.
+
+    Parameters
+    ----------
+    labels : uint16 array (x, y, z)
+    grid : Grid
+    legend : mapping of int to Region
+        Must name every number that occurs in `labels`.
+    source : str
+        Engine and version, or ``"person"`` for hand-drawn or corrected labels.
+    confidence : mapping of int to float
+        Per label, 0 to 1, where the engine states one.
+    notes : tuple of str
+        Sentences for the report, e.g. what was refused and why.
+    """
+
+    labels: NDArray[np.uint16]
+    grid: Grid
+    legend: Mapping[int, Region]
+    source: str
+    confidence: Mapping[int, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.grid.shape:
+            raise GeometryError(
+                f"labels of shape {self.labels.shape} on a grid of shape {self.grid.shape}",
+                hint="draw the labels on this image's grid",
+            )
+        if self.labels.dtype != np.uint16:
+            low, high = (int(self.labels.min()), int(self.labels.max())) if self.labels.size else (0, 0)
+            if low < 0 or high > np.iinfo(np.uint16).max:
+                raise InputError(f"label numbers {low}..{high}: 0..65535 needed", hint="renumber the labels")
+            object.__setattr__(self, "labels", self.labels.astype(np.uint16))
+        present = set(np.flatnonzero(np.bincount(self.labels.ravel())).tolist()) - {0}
+        unknown = sorted(present - set(self.legend))
+        if unknown:
+            raise InputError(
+                f"labels without a name in the legend: {unknown[:8]}",
+                hint="name every number in the legend",
+                code="E_LABEL",
+            )
+        object.__setattr__(self, "labels", _read_only(self.labels))
+        object.__setattr__(self, "legend", MappingProxyType(dict(self.legend)))
+        object.__setattr__(self, "confidence", MappingProxyType(dict(self.confidence)))
+
+    def mask(self, *regions: Region) -> NDArray[np.bool_]:
+        """Bool array: where the label is one of `regions`."""
+        numbers = [n for n, region in self.legend.items() if region in regions]
+        return np.isin(self.labels, numbers)
+
+    def mask_where(self, *, structure: str | None = None, side: str | None = None) -> NDArray[np.bool_]:
+        """Bool array of every label of a structure and/or side."""
+        numbers = [
+            n
+            for n, region in self.legend.items()
+            if (structure is None or region.structure == structure) and (side is None or region.side == side)
+        ]
+        return np.isin(self.labels, numbers)

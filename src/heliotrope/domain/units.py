@@ -1,0 +1,35 @@
+"""The closed list of units a reported number may carry (UCUM codes)."""
+
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """A UCUM code. Extend the list here and nowhere else."""
+
+    ONE = "1"
+    PERCENT = "%"
+    MILLISECOND = "ms"
+    SECOND = "s"
+    PER_SECOND = "/s"
+    HERTZ = "Hz"
+    RADIAN = "rad"
+    DEGREE = "deg"
+    TESLA = "T"
+    MILLIMETER = "mm"
+    SQUARE_MILLIMETER = "mm2"
+    SQUARE_CENTIMETER = "cm2"
+    CUBIC_MILLIMETER = "mm3"
+    MILLILITER = "mL"
+    DIFFUSIVITY = "mm2/s"
+    SECOND_PER_SQUARE_MILLIMETER = "s/mm2"
+    HOUNSFIELD = "[hnsf'U]"
+    MILLIGRAM = "mg"
+    MILLIGRAM_PER_MILLILITER = "mg/mL"
+    ARBITRARY = "[arb'U]"
+    SCORE = "{score}"
+    COUNT = "{count}"
+    RATIO_MILLILITER = "mL.{ratio}"
+    MILLISECOND_MILLILITER = "ms.mL"
+    PER_100_MILLILITER = "/(100.mL)"
+    SQUARE_MILLIMETER_PER_MILLILITER = "mm2/mL"
+    GRAY_LEVEL = "{gray}"

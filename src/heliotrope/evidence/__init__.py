@@ -1,0 +1,1 @@
+"""The ledger behind every number shown: topic modules here each hold `SOURCES` and `STATEMENTS`."""

@@ -1,0 +1,1 @@
+"""Numbers to statements with their evidence."""

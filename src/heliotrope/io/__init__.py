@@ -1,0 +1,1 @@
+"""The edge: DICOM, NIfTI, tables and their writers."""

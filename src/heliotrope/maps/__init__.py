@@ -1,0 +1,1 @@
+"""Signal to parametric map; no map imports another."""

@@ -1,0 +1,1 @@
+"""Maps and labels to numbers with uncertainty; knows no threshold."""

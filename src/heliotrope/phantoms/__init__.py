@@ -1,0 +1,1 @@
+"""Digital reference objects with stored truth; every one is synthetic and says so."""

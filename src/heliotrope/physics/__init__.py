@@ -1,0 +1,1 @@
+"""Forward signal models, each with equation, unit and source."""

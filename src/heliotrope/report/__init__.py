@@ -1,0 +1,1 @@
+"""Results to documents; returns text and writes nothing."""
