@@ -33,7 +33,7 @@ class Grid:
 
     Examples
     --------
-    >>> Grid.from_spacing((4, 4, 2), (1.0, 1.0, 5.0)).voxel_volume_mm3
+    >>> round(Grid.from_spacing((4, 4, 2), (1.0, 1.0, 5.0)).voxel_volume_mm3, 6)
     5.0
     """
 
