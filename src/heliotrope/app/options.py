@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from heliotrope.domain.errors import OptionError
+from heliotrope.domain.study import Role
+
+
+def _option(sentence: str, default: Any = None) -> Any:
+    return field(default=default, metadata={"sentence": sentence})
 
 
 @dataclass(frozen=True)
 class AnalyzeOptions:
-    """What a user may choose for `heliotrope analyze`.
+    """What a user may choose for `heliotrope analyze`; a plan file holds the same names.
 
-    Parameters
-    ----------
-    labels_path : str or None
-        A person's label map (NIfTI with legend, DICOM SEG or RTSTRUCT) to use in place of the automatic labels.
-    role : str or None
-        Role of a NIfTI file that has no sidecar.
-    show_identifiers : bool
-        Put series descriptions and dates into the outputs.
+    Each field's ``metadata["sentence"]`` is the help text of its flag.
     """
 
-    labels_path: str | None = None
-    role: str | None = None
-    show_identifiers: bool = False
+    labels: str | None = _option(
+        "A person's labels (NIfTI with legend, DICOM SEG or RTSTRUCT) instead of automatic ones."
+    )
+    role: str | None = _option("Role of NIfTI files that have no sidecar, e.g. multi_echo_t2.")
+    study: str | None = _option(
+        "Key of one study, where the folder holds several; `heliotrope inspect` lists the keys."
+    )
+    only: tuple[str, ...] = _option("Run these stages and what they use, instead of all the study permits.", ())
+    show_identifiers: bool = _option("Put series descriptions, dates and UIDs into the outputs.", False)
+
+    def __post_init__(self) -> None:
+        if self.role is not None and self.role not in set(Role):
+            raise OptionError(f"unknown role {self.role!r}", hint="one of: " + ", ".join(sorted(Role)), code="E_ROLE")
+        for name in ("labels", "study"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise OptionError(
+                    f"option {name}: text needed, {type(value).__name__} given", hint=f"write {name}: TEXT"
+                )
+        if not isinstance(self.show_identifiers, bool):
+            raise OptionError("option show_identifiers: true or false needed", hint="write show_identifiers: true")
+        only: object = self.only
+        if not isinstance(only, (tuple, list)) or not all(isinstance(name, str) for name in only):
+            raise OptionError("option only: a list of stage names needed", hint="write only: [water-t2, measurements]")
+        object.__setattr__(self, "only", tuple(self.only))
+
+    @classmethod
+    def from_plan(cls, plan: Mapping[str, Any]) -> AnalyzeOptions:
+        """Options from the mapping of a plan file.
+
+        Raises
+        ------
+        OptionError
+            An unknown name (``E_PLAN``; the message lists what exists) or a value of the wrong kind.
+        """
+        known = {item.name for item in fields(cls)}
+        unknown = sorted(str(name) for name in set(plan) - known)
+        if unknown:
+            raise OptionError(
+                f"plan: unknown option {', '.join(unknown)}", hint="options: " + ", ".join(sorted(known)), code="E_PLAN"
+            )
+        return cls(**plan)
+
+    def overridden_by(self, **flags: Any) -> AnalyzeOptions:
+        """Options with every flag that was given on the command line in place of the plan's."""
+        given = {name: value for name, value in flags.items() if value not in (None, (), False)}
+        return replace(self, **given)

@@ -1,0 +1,199 @@
+"""Chaining of stages: study in, `AnalysisResult` out; reuses what an earlier run finished."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.stage import Stage, StageInput, StageOutput
+from heliotrope.app.store import ContentHashes, StageStore, stage_key
+from heliotrope.domain.errors import HeliotropeError, OptionError
+from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed
+from heliotrope.domain.study import Series, Study
+
+Progress = Callable[[int, int, str], None]
+"""Called with the number of stages done, their total, and a line about the one that just ended."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A stage the study permitted that did not deliver."""
+
+    stage: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class PipelineRun:
+    """A result and what happened on the way.
+
+    Parameters
+    ----------
+    keys : dict of stage name to stage key
+        Of every stage that delivered.
+    """
+
+    result: AnalysisResult
+    failures: tuple[Failure, ...]
+    keys: dict[str, str]
+
+
+@dataclass
+class _Progress:
+    outputs: dict[str, StageOutput] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    steps: list[MethodStep] = field(default_factory=list)
+    not_assessed: list[NotAssessed] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def chosen_stages(stages: tuple[Stage, ...], only: tuple[str, ...]) -> tuple[Stage, ...]:
+    """The stages named, and all they use; every stage when none is named.
+
+    Raises
+    ------
+    OptionError
+        A name that does not exist (``E_STAGE``).
+    """
+    by_name = {stage.name: stage for stage in stages}
+    unknown = sorted(set(only) - set(by_name))
+    if unknown:
+        raise OptionError(f"unknown stage {', '.join(unknown)}", hint="stages: " + ", ".join(by_name), code="E_STAGE")
+    wanted = set(only or by_name)
+    for stage in reversed(stages):
+        if stage.name in wanted:
+            wanted |= set(stage.uses)
+    return tuple(stage for stage in stages if stage.name in wanted)
+
+
+def run_stages(
+    study: Study,
+    stages: tuple[Stage, ...],
+    options: AnalyzeOptions,
+    *,
+    read_volume: Callable[[Series], Volume],
+    store: StageStore,
+    progress: Progress,
+) -> PipelineRun:
+    """Run every stage the study permits, in order.
+
+    A stage that refuses or fails leaves its quantities "not assessed" with the reason; the others go on.
+    """
+    hashes = ContentHashes()
+    state = _Progress()
+    for number, stage in enumerate(stages):
+        line = _run_stage(stage, study, options, read_volume=read_volume, store=store, hashes=hashes, state=state)
+        progress(number + 1, len(stages), line)
+    store.forget_all_but(state.keys)
+    return PipelineRun(_assemble(study, state), tuple(state.failures), state.keys)
+
+
+def _run_stage(
+    stage: Stage,
+    study: Study,
+    options: AnalyzeOptions,
+    *,
+    read_volume: Callable[[Series], Volume],
+    store: StageStore,
+    hashes: ContentHashes,
+    state: _Progress,
+) -> str:
+    selected = stage.select(study)
+    if isinstance(selected, Missing):
+        _leave_out(stage, selected, state)
+        return f"{stage.name}: not possible - {selected.reason}"
+    started = time.perf_counter()
+    key = stage_key(stage, selected, options, state.keys, hashes)
+    output = store.load(stage, key)
+    reused = output is not None
+    if output is None:
+        try:
+            output = stage.run(_input_of(stage, study, selected, options, read_volume, state))
+        except HeliotropeError as error:
+            return _fail(stage, Failure(stage.name, error.code, error.message), state)
+        except MemoryError:
+            return _fail(stage, Failure(stage.name, "E_MEMORY", "not enough memory for this series"), state)
+        except Exception as error:  # noqa: BLE001 - one defect must not lose the other results; it is reported
+            return _fail(stage, Failure(stage.name, "E_INTERNAL", _where(error)), state)
+        store.keep(stage, key, output)
+    seconds = time.perf_counter() - started
+    state.outputs[stage.name], state.keys[stage.name] = output, key
+    state.steps.append(MethodStep(f"{stage.name}/{stage.version}", output.sentence, output.evidence, seconds, reused))
+    state.not_assessed.extend(output.not_assessed)
+    return f"{stage.name}: " + ("reused" if reused else f"{seconds:.1f} s")
+
+
+def _where(error: Exception) -> str:
+    """Kind and place of a defect; never its message, which may hold identifiers."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error {type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+
+
+def _leave_out(stage: Stage, missing: Missing, state: _Progress) -> None:
+    state.not_assessed.extend(NotAssessed(quantity.key, missing) for quantity in stage.quantities)
+
+
+def _fail(stage: Stage, failure: Failure, state: _Progress) -> str:
+    state.failures.append(failure)
+    _leave_out(stage, Missing(failure.code, failure.message), state)
+    return f"{stage.name}: refused - {failure.message} [{failure.code}]"
+
+
+def _input_of(
+    stage: Stage,
+    study: Study,
+    series: tuple[Series, ...],
+    options: AnalyzeOptions,
+    read_volume: Callable[[Series], Volume],
+    state: _Progress,
+) -> StageInput:
+    used = [state.outputs[name] for name in stage.uses if name in state.outputs]
+    return StageInput(
+        study=study,
+        series=series,
+        options=options,
+        read_volume=read_volume,
+        maps=_merged_maps(used),
+        labels=_last_labels(used),
+        backgrounds={name: volume for output in used for name, volume in output.backgrounds.items()},
+        measurements=tuple(item for output in used for item in output.measurements),
+        findings=tuple(item for output in used for item in output.findings),
+    )
+
+
+def _merged_maps(outputs: Iterable[StageOutput]) -> dict[str, ParametricMap]:
+    return {name: item for output in outputs for name, item in output.maps.items()}
+
+
+def _last_labels(outputs: Iterable[StageOutput]) -> LabelMap | None:
+    labels = [output.labels for output in outputs if output.labels is not None]
+    return labels[-1] if labels else None
+
+
+def _assemble(study: Study, state: _Progress) -> AnalysisResult:
+    outputs = list(state.outputs.values())
+    measurements: tuple[Measurement, ...] = tuple(item for output in outputs for item in output.measurements)
+    delivered = {item.quantity for item in measurements if item.value is not None}
+    delivered |= {item.quantity for output in outputs for item in output.maps.values()}
+    return AnalysisResult(
+        study=study,
+        maps=_merged_maps(outputs),
+        labels=_last_labels(outputs),
+        measurements=measurements,
+        findings=tuple(item for output in outputs for item in output.findings),
+        not_assessed=tuple(item for item in _unique(state.not_assessed) if item.quantity not in delivered),
+        quality=tuple(item for output in outputs for item in output.quality),
+        methods=tuple(state.steps),
+        backgrounds={name: volume for output in outputs for name, volume in output.backgrounds.items()},
+    )
+
+
+def _unique(items: Iterable[NotAssessed]) -> list[NotAssessed]:
+    return list(dict.fromkeys(items))

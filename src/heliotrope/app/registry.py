@@ -1,0 +1,15 @@
+"""Every stage the product knows, in the order they run, and every quantity they can deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from heliotrope.app.stage import Quantity, Stage
+
+STAGES: tuple[Stage, ...] = ()
+
+
+def quantities(stages: tuple[Stage, ...] = STAGES) -> Mapping[str, Quantity]:
+    """Every quantity by key; a quantity two stages can deliver has one description."""
+    return MappingProxyType({quantity.key: quantity for stage in stages for quantity in stage.quantities})

@@ -1,0 +1,207 @@
+"""Finished stages on disk, so that an interrupted or repeated run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heliotrope.app import codec
+from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.stage import Stage, StageOutput
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.study import Series
+from heliotrope.domain.units import Unit
+
+FORMAT = "heliotrope-stage/1"
+
+
+class ContentHashes:
+    """SHA-256 of files, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def of_file(self, path: str) -> str:
+        """Hash of a file's bytes, in hexadecimal."""
+        if path not in self._known:
+            with Path(path).open("rb") as stream:
+                self._known[path] = hashlib.file_digest(stream, "sha256").hexdigest()
+        return self._known[path]
+
+    def of_series(self, series: Series) -> str:
+        """Hash over a series' frames in order, its role and its geometry."""
+        digest = hashlib.sha256(f"{series.role}|{series.grid}|{series.acquisition}".encode())
+        for frame in series.frames:
+            digest.update(f"{self.of_file(frame.path)}:{frame.frame};".encode())
+        return digest.hexdigest()
+
+
+def stage_key(
+    stage: Stage,
+    series: Sequence[Series],
+    options: AnalyzeOptions,
+    used_keys: Mapping[str, str],
+    hashes: ContentHashes,
+) -> str:
+    """Identity of a stage's result: inputs, options, versions of the stage and of all it uses."""
+    chosen = {k: v for k, v in asdict(options).items() if k not in {"show_identifiers", "only", "study"}}
+    if options.labels is not None:
+        chosen["labels"] = hashes.of_file(options.labels) if Path(options.labels).is_file() else options.labels
+    parts = {
+        "format": FORMAT,
+        "stage": stage.name,
+        "version": stage.version,
+        "series": [hashes.of_series(item) for item in series],
+        "options": chosen,
+        "uses": {name: used_keys.get(name) for name in stage.uses},
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class StageStore:
+    """Stage outputs under one folder; a stage is there whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when the first stage is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def load(self, stage: Stage, key: str) -> StageOutput | None:
+        """Return the kept output of a stage, or None; a damaged one counts as absent."""
+        folder = self._folder / f"{stage.name}-{key[:20]}"
+        try:
+            plain = json.loads((folder / "output.json").read_text(encoding="utf-8"))
+            if plain["key"] != key:
+                return None
+            with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+                return _from_plain(plain, {name: arrays[name] for name in arrays.files})
+        except (OSError, ValueError, KeyError, EOFError):
+            return None
+
+    def keep(self, stage: Stage, key: str, output: StageOutput) -> None:
+        """Write an output beside the others, then give it its name in one step."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        final = self._folder / f"{stage.name}-{key[:20]}"
+        fresh = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self._folder))
+        try:
+            plain, arrays = _to_plain(output)
+            np.savez(fresh / "arrays.npz", **arrays)  # type: ignore[arg-type] # numpy's stub takes the names for options
+            (fresh / "output.json").write_text(json.dumps({"key": key, **plain}), encoding="utf-8")
+            if final.exists():
+                shutil.rmtree(final)
+            fresh.replace(final)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    def forget_all_but(self, kept: Mapping[str, str]) -> None:
+        """Drop stages of earlier inputs and options, and remains of interrupted writes."""
+        if not self._folder.is_dir():
+            return
+        names = {f"{name}-{key[:20]}" for name, key in kept.items()}
+        for entry in self._folder.iterdir():
+            if entry.name not in names:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _grid_to_plain(grid: Grid) -> dict[str, Any]:
+    return {"shape": grid.shape, "affine": grid.affine, "frame": grid.frame_of_reference_uid}
+
+
+def _grid_from_plain(plain: Mapping[str, Any]) -> Grid:
+    return Grid.from_matrix(tuple(plain["shape"]), plain["affine"], plain["frame"])
+
+
+def _to_plain(output: StageOutput) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    maps: dict[str, Any] = {}
+    for name, item in output.maps.items():
+        arrays[f"map.{name}.values"], arrays[f"map.{name}.valid"] = item.values, item.valid
+        maps[name] = {
+            "quantity": item.quantity,
+            "grid": _grid_to_plain(item.grid),
+            "unit": item.unit,
+            "method": item.method,
+            "flags": item.flags,
+            "invalid_reasons": dict(item.invalid_reasons),
+        }
+    backgrounds: dict[str, Any] = {}
+    for name, volume in output.backgrounds.items():
+        arrays[f"background.{name}"] = volume.data
+        backgrounds[name] = {"grid": _grid_to_plain(volume.grid), "unit": volume.unit}
+    labels: dict[str, Any] | None = None
+    if output.labels is not None:
+        arrays["labels"] = output.labels.labels
+        labels = {
+            "grid": _grid_to_plain(output.labels.grid),
+            "legend": {str(n): codec.region_to_plain(region) for n, region in output.labels.legend.items()},
+            "source": output.labels.source,
+            "confidence": {str(n): value for n, value in output.labels.confidence.items()},
+            "notes": output.labels.notes,
+        }
+    plain = {
+        "sentence": output.sentence,
+        "evidence": output.evidence,
+        "maps": maps,
+        "backgrounds": backgrounds,
+        "labels": labels,
+        "measurements": [codec.measurement_to_plain(item) for item in output.measurements],
+        "findings": [codec.finding_to_plain(item) for item in output.findings],
+        "not_assessed": [codec.not_assessed_to_plain(item) for item in output.not_assessed],
+        "quality": [codec.quality_to_plain(item) for item in output.quality],
+    }
+    return plain, arrays
+
+
+def _from_plain(plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]]) -> StageOutput:
+    maps = {
+        name: ParametricMap(
+            quantity=row["quantity"],
+            values=arrays[f"map.{name}.values"],
+            valid=arrays[f"map.{name}.valid"],
+            grid=_grid_from_plain(row["grid"]),
+            unit=Unit(row["unit"]),
+            method=row["method"],
+            flags=tuple(row["flags"]),
+            invalid_reasons=row["invalid_reasons"],
+        )
+        for name, row in plain["maps"].items()
+    }
+    backgrounds = {
+        name: Volume(arrays[f"background.{name}"], _grid_from_plain(row["grid"]), Unit(row["unit"]))
+        for name, row in plain["backgrounds"].items()
+    }
+    row = plain["labels"]
+    labels = None
+    if row is not None:
+        labels = LabelMap(
+            labels=arrays["labels"],
+            grid=_grid_from_plain(row["grid"]),
+            legend={int(n): codec.region_from_plain(region) for n, region in row["legend"].items()},
+            source=row["source"],
+            confidence={int(n): value for n, value in row["confidence"].items()},
+            notes=tuple(row["notes"]),
+        )
+    return StageOutput(
+        sentence=plain["sentence"],
+        evidence=tuple(plain["evidence"]),
+        maps=maps,
+        labels=labels,
+        backgrounds=backgrounds,
+        measurements=tuple(codec.measurement_from_plain(item) for item in plain["measurements"]),
+        findings=tuple(codec.finding_from_plain(item) for item in plain["findings"]),
+        not_assessed=tuple(codec.not_assessed_from_plain(item) for item in plain["not_assessed"]),
+        quality=tuple(codec.quality_from_plain(item) for item in plain["quality"]),
+    )

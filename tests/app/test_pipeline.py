@@ -1,0 +1,136 @@
+"""Chaining, refusal and reuse of stages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.pipeline import PipelineRun, chosen_stages, run_stages
+from heliotrope.app.stage import Stage, StageInput, StageOutput
+from heliotrope.app.store import StageStore
+from heliotrope.domain.errors import OptionError, QualityRefusal
+from heliotrope.domain.study import Role, Study
+from tests.app.examples import VOLUME, label_stage, read_ones, select_multi_echo, study_of, t2_stage
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image.dcm"
+    path.write_bytes(b"pixels")
+    return path
+
+
+def _run(study: Study, *stages: Stage, folder: Path, options: AnalyzeOptions | None = None) -> PipelineRun:
+    return run_stages(
+        study,
+        stages,
+        options or AnalyzeOptions(),
+        read_volume=read_ones,
+        store=StageStore(folder / "stages"),
+        progress=lambda *_: None,
+    )
+
+
+def test_stages_run_in_order_and_see_what_they_use(image: Path, tmp_path: Path) -> None:
+    run = _run(study_of(image), t2_stage(), label_stage(), folder=tmp_path)
+    assert run.failures == ()
+    assert run.result.measurements[0].value == 35.0
+    assert [step.name for step in run.result.methods] == ["t2/1", "labels/1"]
+
+
+def test_a_second_run_reuses_every_stage_and_gives_the_same_result(image: Path, tmp_path: Path) -> None:
+    calls: list[str] = []
+    stages = (t2_stage(calls=calls), label_stage(calls=calls))
+    first = _run(study_of(image), *stages, folder=tmp_path).result
+    second = _run(study_of(image), *stages, folder=tmp_path).result
+    assert calls == ["t2", "labels"]
+    assert all(step.reused for step in second.methods)
+    assert second.measurements == first.measurements
+    assert second.findings == first.findings
+    assert second.quality == first.quality
+    assert second.labels is not None
+    assert first.labels is not None
+    assert (second.labels.legend, second.labels.confidence, second.labels.notes) == (
+        first.labels.legend,
+        first.labels.confidence,
+        first.labels.notes,
+    )
+    np.testing.assert_array_equal(second.maps["water_t2"].values, first.maps["water_t2"].values)
+    assert second.maps["water_t2"].flags == ("flagged",)
+
+
+def test_changed_pixels_or_a_new_stage_version_are_computed_again(image: Path, tmp_path: Path) -> None:
+    calls: list[str] = []
+    _run(study_of(image), t2_stage(calls=calls), folder=tmp_path)
+    _run(study_of(image), t2_stage(calls=calls, version=2), folder=tmp_path)
+    image.write_bytes(b"other pixels")
+    _run(study_of(image), t2_stage(calls=calls, version=2), folder=tmp_path)
+    assert len(calls) == 3
+
+
+def test_new_labels_rerun_only_what_depends_on_the_options(image: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.nii.gz"
+    labels.write_bytes(b"one")
+    calls: list[str] = []
+    stages = (t2_stage(calls=calls), label_stage(calls=calls))
+    _run(study_of(image), *stages, folder=tmp_path)
+    _run(study_of(image), *stages, folder=tmp_path, options=AnalyzeOptions(labels=str(labels)))
+    assert calls.count("labels") == 2
+
+
+def test_a_damaged_stage_on_disk_is_computed_again(image: Path, tmp_path: Path) -> None:
+    calls: list[str] = []
+    _run(study_of(image), t2_stage(calls=calls), folder=tmp_path)
+    (next((tmp_path / "stages").glob("t2-*")) / "arrays.npz").write_bytes(b"PK damaged")
+    _run(study_of(image), t2_stage(calls=calls), folder=tmp_path)
+    assert calls == ["t2", "t2"]
+
+
+def test_a_study_without_the_series_says_which_result_lacks_what(image: Path, tmp_path: Path) -> None:
+    run = _run(study_of(image, role=Role.T1), t2_stage(), folder=tmp_path)
+    assert [(item.quantity, item.missing.code) for item in run.result.not_assessed] == [("water_t2", "M_NO_SERIES")]
+
+
+def test_a_refusing_stage_leaves_the_others_standing(image: Path, tmp_path: Path) -> None:
+    def refuse(_: StageInput) -> StageOutput:
+        raise QualityRefusal("not a thigh: looks like an abdomen", hint="give a thigh", code="E_NOT_A_THIGH")
+
+    refusing = Stage("refusing", 1, (VOLUME,), select_multi_echo, refuse)
+    run = _run(study_of(image), refusing, t2_stage(), folder=tmp_path)
+    assert [(failure.stage, failure.code) for failure in run.failures] == [("refusing", "E_NOT_A_THIGH")]
+    assert "water_t2" in run.result.maps
+    assert run.result.not_assessed[0].missing.reason.startswith("not a thigh")
+
+
+def test_a_defect_in_one_stage_is_reported_without_its_message(image: Path, tmp_path: Path) -> None:
+    def break_down(_: StageInput) -> StageOutput:
+        raise RuntimeError("Jane Doe")
+
+    broken = Stage("broken", 1, (VOLUME,), select_multi_echo, break_down)
+    run = _run(study_of(image), broken, t2_stage(), folder=tmp_path)
+    assert run.failures[0].code == "E_INTERNAL"
+    assert "Jane" not in run.failures[0].message
+    assert "RuntimeError" in run.failures[0].message
+
+
+def test_a_quantity_delivered_by_one_stage_is_not_listed_as_missing_from_another(image: Path, tmp_path: Path) -> None:
+    other = replace(t2_stage(), name="t2-joint", select=lambda _: select_multi_echo(study_of(image, role=Role.T1)))
+    run = _run(study_of(image), other, t2_stage(), folder=tmp_path)
+    assert run.result.not_assessed == ()
+
+
+def test_only_names_a_stage_and_brings_what_it_uses() -> None:
+    stages = (t2_stage(), label_stage())
+    assert [stage.name for stage in chosen_stages(stages, ("labels",))] == ["t2", "labels"]
+    with pytest.raises(OptionError, match="unknown stage liver"):
+        chosen_stages(stages, ("liver",))
+
+
+def test_an_unknown_plan_option_lists_what_exists() -> None:
+    with pytest.raises(OptionError, match="unknown option colour") as caught:
+        AnalyzeOptions.from_plan({"colour": "red"})
+    assert "labels" in caught.value.hint
