@@ -1,0 +1,75 @@
+"""Where the rules of segmentation come from."""
+
+from __future__ import annotations
+
+from heliotrope.evidence.model import Source, Statement, Status
+
+SOURCES: tuple[Source, ...] = (
+    Source(
+        "orgiu-2016",
+        "Orgiu et al., automatic segmentation of thigh tissues on MR, J Magn Reson Imaging 2016, 43:601",
+    ),
+    Source("park-1995", "Park, skin thickness by computed tomography, Korean J Dermatol 1995, 33:303"),
+    Source("fascia-thickness-2021", "Thickness of the deep fascia of the thigh, histology", other="PMC7930759"),
+    Source("adipose-window-2014", "Attenuation windows of adipose tissue and muscle on CT", pmid="24393306"),
+    Source("wasserthal-2022", "Wasserthal et al., TotalSegmentator, arXiv 2022", other="arXiv 2208.05868"),
+    Source("musclemap", "MuscleMap, open whole-body muscle segmentation", other="github.com/MuscleMap/MuscleMap"),
+)
+"""Works cited by the segmentation."""
+
+STATEMENTS: tuple[Statement, ...] = (
+    Statement(
+        "tissue-layers-classical",
+        "Thigh tissues can be parted on MR without trained weights: sensitivity above 96 % for muscle, fat and "
+        "bone, mean "
+        "contour distance of the fascia lata 0.81 mm",
+        ("orgiu-2016",),
+        Status.VERIFIED,
+        "thigh MR, abstract only",
+        "segment.layers",
+    ),
+    Statement(
+        "skin-thickness-ct",
+        "Skin is 0.84-3.07 mm thick by site on CT",
+        ("park-1995",),
+        Status.VERIFIED,
+        "adults, by site",
+        "segment.layers",
+    ),
+    Statement(
+        "fascia-subvoxel",
+        "The deep fascia of the thigh is 0.56 mm (anterior) to 1.11 mm (lateral) thick: thinner than a voxel, so it is "
+        "located as a surface and not painted",
+        ("fascia-thickness-2021",),
+        Status.VERIFIED,
+        "histology",
+        "segment.fascia",
+    ),
+    Statement(
+        "ct-tissue-windows",
+        "On CT adipose tissue lies at -190 to -30 HU and muscle at -29 to 150 HU",
+        ("adipose-window-2014",),
+        Status.VERIFIED,
+        "",
+        "segment.ct",
+    ),
+    Statement(
+        "fat-half-rule",
+        "Inside the fascia a voxel of at least half fat is intermuscular fat, else muscle",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "segment.layers",
+    ),
+    Statement(
+        "decay-parts-fat",
+        "In a multi-echo spin-echo train fat keeps its signal where muscle loses it; the share of fat is read from "
+        "the ratio of "
+        "late to early echoes between the two modes of the image itself, and is relative",
+        (),
+        Status.PROJECT_RULE,
+        "no calibrated fat fraction; long-T2 fluid reads as part fat",
+        "segment.contrast",
+    ),
+)
+"""Statements behind the labels."""

@@ -1,0 +1,144 @@
+"""Long bones on MR: a fatty marrow inside a dark ring of cortex."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.feature import peak_local_max
+
+from heliotrope.segment.body import depth_mm
+from heliotrope.segment.polar import PolarFrame, cheapest_closed_path
+
+LARGEST_RADIUS_MM = 34.0
+"""Largest outer radius of a bone shaft or metaphysis searched for. Project rule. [mm]"""
+RING_SUPPORT = 0.62
+"""Share of directions that must show a dark ring. Project rule."""
+MAX_BONES = 2
+"""Bones per limb cross-section: thigh and upper arm 1, leg and forearm 2."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bone:
+    """One bone in one slice.
+
+    Parameters
+    ----------
+    outer, marrow : bool arrays (x, y)
+    center : tuple of 2 floats
+        Pixel coordinates.
+    support : float
+        Share of directions with a dark ring, 0 to 1.
+    area_mm2 : float
+        Of the outer contour. [mm2]
+    """
+
+    outer: NDArray[np.bool_]
+    marrow: NDArray[np.bool_]
+    center: tuple[float, float]
+    support: float
+    area_mm2: float
+
+
+def _trace(
+    brightness: NDArray[np.float32],
+    fat: NDArray[np.float32],
+    center: tuple[float, float],
+    spacing_mm: tuple[float, float],
+) -> Bone | None:
+    step = 0.5
+    frame = PolarFrame(center, spacing_mm, n_angles=120, step_mm=step, n_radii=int(LARGEST_RADIUS_MM / step) + 8)
+    rays = frame.unwrap(brightness, outside=1.0)
+    dark = np.clip((0.75 - rays) / 0.5, 0.0, 1.0)
+    pixel = max(spacing_mm)
+    # the first dark sample band met on the way out; what lies beyond it no longer counts
+    met = np.maximum.accumulate(dark, axis=1)
+    shade = ndimage.gaussian_filter1d(rays, max(0.7, 0.35 * pixel / step), axis=1)
+    slope = np.gradient(shade, axis=1) / step * pixel
+    width = round(max(2.5, 1.6 * pixel) / step)
+    dark_inside = ndimage.maximum_filter1d(dark, width, axis=1, origin=(width - 1) // 2)
+    passed = np.clip(np.cumsum(dark > 0.5, axis=1) * step - 1.0, 0.0, None)
+    left = np.cumsum(((rays > 0.8) & (met > 0.5)), axis=1) * step
+    cost = (
+        2.0
+        - np.clip(slope, 0.0, 1.0)
+        - 0.8 * dark_inside
+        + 0.12 * np.minimum(left, 10.0)
+        - 0.02 * np.minimum(passed, 6)
+    )
+    cost[:, : int(3.0 / step)] = 6.0
+    outer_path = cheapest_closed_path(cost.astype(np.float32), max_step=1, smoothness=0.1)
+    outer_mm = ndimage.gaussian_filter1d(outer_path * step, 1.5, mode="wrap")
+    index = np.arange(frame.n_radii)[None]
+    allowed = (index <= outer_path[:, None] - 1) & (index >= outer_path[:, None] - int(12.0 / step))
+    inner_cost = np.where(allowed, 1.5 + np.clip(slope, -1.0, 0.3), 4.0)
+    inner_cost[:, :2] = 4.0
+    inner_path = np.minimum(cheapest_closed_path(inner_cost.astype(np.float32), max_step=1), outer_path - 1)
+    inner_mm = ndimage.gaussian_filter1d(inner_path * step, 1.5, mode="wrap")
+    angles = np.arange(frame.n_angles)
+    ring = np.stack(
+        [rays[angles, np.clip(outer_path - offset, 0, frame.n_radii - 1)] for offset in range(1, width + 2)]
+    ).min(axis=0)
+    support = float(np.mean(ring < 0.55))
+    shape = (brightness.shape[0], brightness.shape[1])
+    outer = frame.fill(outer_mm, shape)
+    marrow = frame.fill(inner_mm, shape)
+    if not marrow.any() or float(np.mean(fat[marrow] > 0.4)) < 0.5:
+        return None
+    area = float(np.count_nonzero(outer)) * spacing_mm[0] * spacing_mm[1]
+    spread = float(np.std(outer_mm) / np.mean(outer_mm))
+    if spread > 0.38 or float(outer_mm.max()) > LARGEST_RADIUS_MM:
+        return None
+    return Bone(outer, marrow, center, support, area)
+
+
+def find_bones(
+    brightness: NDArray[np.float32],
+    fat: NDArray[np.float32],
+    void: NDArray[np.bool_],
+    limb: NDArray[np.bool_],
+    spacing_mm: tuple[float, float],
+) -> tuple[Bone, ...]:
+    """Bones of one limb in one slice, best first.
+
+    Parameters
+    ----------
+    brightness, fat : float32 arrays (x, y)
+        As in `Contrast`.
+    void, limb : bool arrays (x, y)
+    spacing_mm : tuple of 2 floats
+
+    Returns
+    -------
+    tuple of Bone
+        At most `MAX_BONES`; empty when no ring is seen.
+    """
+    depth = depth_mm(limb, spacing_mm)
+    fatty = (fat > 0.5) & ~void & (depth > 3.0)
+    inner = depth_mm(fatty, spacing_mm, open_border=False)
+    spots = peak_local_max(
+        ndimage.gaussian_filter(inner, 0.6),
+        min_distance=max(1, round(3.0 / max(spacing_mm))),
+        threshold_abs=min(1.8, 1.01 * min(spacing_mm)),
+        num_peaks=24,
+    )
+    found: list[Bone] = []
+    for x, y in spots:
+        bone = _trace(brightness, fat, (float(x), float(y)), spacing_mm)
+        if bone is None or bone.support < RING_SUPPORT:
+            continue
+        cx, cy = ndimage.center_of_mass(bone.outer)
+        again = _trace(brightness, fat, (float(cx), float(cy)), spacing_mm)
+        if again is not None and again.support >= bone.support - 0.02:
+            bone = again
+        if np.count_nonzero(bone.outer & limb) < 0.97 * np.count_nonzero(bone.outer):
+            continue
+        found.append(bone)
+    found.sort(key=lambda bone: -bone.support * min(1.0, np.sqrt(bone.area_mm2 / 300.0)))
+    chosen: list[Bone] = []
+    for bone in found:
+        if len(chosen) < MAX_BONES and not any((bone.outer & other.outer).any() for other in chosen):
+            chosen.append(bone)
+    return tuple(chosen)

@@ -1,0 +1,234 @@
+"""From the signals of any MR series to what the anatomy needs: brightness, fat, and darkness of cortex."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from heliotrope.domain.errors import QualityRefusal
+
+FAT_LIMIT = 0.5
+"""Fat-like share at and above which a voxel counts as fat. Project rule after the 50 % of spec G1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contrast:
+    """What segmentation works on, in axial axes.
+
+    Parameters
+    ----------
+    brightness : float32 array (x, y, z)
+        Signal of any tissue divided by the local tissue level: near 1 in muscle or fat, near 0 in air and cortex.
+    fat : float32 array (x, y, z)
+        Share of fat, 0 to 1; only relative, not a calibrated fat fraction.
+    body : bool array (x, y, z)
+        Where there is tissue.
+    void : bool array (x, y, z)
+        Within the body, too dark for muscle or fat: cortical bone, tendon, flow, calcification.
+    name : str
+        What it was made from, for the methods text.
+    """
+
+    brightness: NDArray[np.float32]
+    fat: NDArray[np.float32]
+    body: NDArray[np.bool_]
+    void: NDArray[np.bool_]
+    name: str
+
+
+def smooth_within(
+    image: NDArray[np.floating], weight: NDArray[np.floating] | NDArray[np.bool_], sigma_px: tuple[float, float]
+) -> NDArray[np.float32]:
+    """In-plane Gaussian mean of `image` where `weight` is positive (normalized convolution)."""
+    sigma = (*sigma_px, 0.0)
+    top = ndimage.gaussian_filter(np.asarray(image * weight, dtype=np.float32), sigma)
+    bottom = ndimage.gaussian_filter(np.asarray(weight, dtype=np.float32), sigma)
+    return np.asarray(top / np.maximum(bottom, 1e-6), dtype=np.float32)
+
+
+def air_limit(signal: NDArray[np.floating]) -> float:
+    """Signal that parts air from tissue, from the histogram of the logarithm.
+
+    Raises
+    ------
+    QualityRefusal
+        Everything is one level: an empty or constant image.
+    """
+    finite = signal[np.isfinite(signal) & (signal > 0)]
+    if finite.size < 100 or (float(finite.max()) <= 1.05 * float(np.median(finite)) and float(finite.std()) == 0):
+        raise QualityRefusal(
+            "the image holds no tissue signal", hint="check that the series is not empty or constant", code="E_EMPTY"
+        )
+    top = float(np.percentile(finite, 99))
+    logs = np.log(np.clip(finite, top * 1e-3, top))
+    if float(np.ptp(logs)) < 1e-6:
+        raise QualityRefusal(
+            "the image is of one constant level", hint="check that the series holds an image", code="E_EMPTY"
+        )
+    return float(np.exp(threshold_otsu(logs.astype(np.float64), nbins=128)))
+
+
+def body_of(signal: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Body in air, robust to coil shading and to faint ghosts.
+
+    The limit is the larger of the histogram's own and a fifth of the tissue level around, so that a ghost of a bright
+    limb
+    does not pass where the coil is far.
+
+    Parameters
+    ----------
+    signal : float32 array (x, y, z)
+        In axial axes.
+    spacing_mm : tuple of 2 floats
+    """
+    limit = air_limit(signal)
+    _require_structure(signal)
+    first = signal > limit
+    sigma = (LEVEL_SIGMA_MM / spacing_mm[0], LEVEL_SIGMA_MM / spacing_mm[1])
+    level = smooth_within(signal, first * np.maximum(signal, 0.0), sigma)
+    smoothed = ndimage.gaussian_filter(signal, (0.4, 0.4, 0.0))
+    body = (smoothed > limit) & (smoothed > BODY_SHARE * level)
+    return fill_slices(body)
+
+
+def _require_structure(signal: NDArray[np.float32]) -> None:
+    """Refuse an image whose neighboring voxels know nothing of one another."""
+    near = np.log1p(np.maximum(signal, 0.0)).astype(np.float64)
+    first, second = near[2:].ravel(), near[:-2].ravel()
+    if first.size < 16 or first.std() == 0 or second.std() == 0:
+        return
+    likeness = float(np.corrcoef(first, second)[0, 1])
+    if likeness < NEIGHBOR_LIKENESS:
+        raise QualityRefusal(
+            f"the image is noise: voxels two apart correlate by {likeness:.2f} (limit {NEIGHBOR_LIKENESS})",
+            hint="check that the series is an image and its signal is not buried in noise",
+            code="E_NOISE",
+        )
+
+
+NEIGHBOR_LIKENESS = 0.4
+"""Correlation of log signal two voxels apart below which an image holds no anatomy. Project rule."""
+LEVEL_SIGMA_MM = 25.0
+"""Width over which the coil's shading is followed. Project rule. [mm]"""
+BODY_SHARE = 0.2
+"""Share of the surrounding tissue level above which a voxel is body. Project rule."""
+VOID_SHARE = 0.42
+"""Share of the expected tissue signal below which a voxel is a void. Project rule."""
+
+
+def fill_slices(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill the holes of every slice."""
+    return np.stack([ndimage.binary_fill_holes(mask[:, :, k]) for k in range(mask.shape[2])], axis=2)
+
+
+def from_multi_echo(
+    echoes: NDArray[np.floating], echo_times_ms: tuple[float, ...] | None, spacing_mm: tuple[float, float]
+) -> Contrast:
+    """Contrast from a multi-echo spin-echo series.
+
+    Early echoes give the body and the darkness of cortex. Fat keeps its signal in a train of refocusing pulses where
+    muscle
+    loses it, and edematous muscle lies between, nearer to muscle: the decay alone, free of the coil's shading, tells
+    fat from
+    lean tissue. The two decays are taken from the image itself.
+
+    Parameters
+    ----------
+    echoes : float array (x, y, z, n_echo)
+        Magnitude, in axial axes, at least 3 echoes.
+    echo_times_ms : tuple of n_echo floats or None
+        Used only to leave out echoes after `LAST_ECHO_MS`, where muscle is noise. [ms]
+    spacing_mm : tuple of 2 floats
+    """
+    data = np.asarray(echoes, dtype=np.float32)
+    n = data.shape[3]
+    if n < 3:
+        raise QualityRefusal(
+            f"multi-echo series of {n} echoes: at least 3 needed to part fat from muscle by decay",
+            hint="use it as a T2 image",
+            code="E_ECHOES",
+        )
+    last = n
+    if echo_times_ms is not None and len(echo_times_ms) == n:
+        last = max(3, int(np.searchsorted(echo_times_ms, LAST_ECHO_MS, side="right")))
+    start = 1 if last > 4 else 0  # the first echo lacks the stimulated ones
+    early_stop = start + max(1, min(3, (last - start) // 3))
+    late_start = max(early_stop, last - max(1, (last - start) // 2))
+    early = data[..., start:early_stop].mean(axis=3)
+    late = data[..., late_start:last].mean(axis=3)
+    body = body_of(early, spacing_mm)
+    floor = float(np.median(late[~body])) if (~body).sum() > 500 else 0.0
+    late = np.sqrt(np.maximum(late**2 - floor**2, 0.0))
+    ratio = np.where(body, late / np.maximum(early, 1e-6), 0.0).astype(np.float32)
+    bright_enough = body & (early > 0.5 * smooth_within(early, body, _sigma(spacing_mm)))
+    lean, fat = two_modes(ratio[bright_enough])
+    # shares of signal at the early echoes become shares of magnetization by the ratio of the levels
+    share = np.clip((ratio - lean) / (fat - lean), 0.0, 1.0)
+    return _with_voids(early, share, body, spacing_mm, "multi-echo spin echo")
+
+
+LAST_ECHO_MS = 125.0
+"""Echoes later than this say little of muscle. Project rule. [ms]"""
+
+
+def _sigma(spacing_mm: tuple[float, float]) -> tuple[float, float]:
+    return (LEVEL_SIGMA_MM / spacing_mm[0], LEVEL_SIGMA_MM / spacing_mm[1])
+
+
+def two_modes(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Centers of the low and the high class of a two-class histogram: the modes, not the means.
+
+    Raises
+    ------
+    QualityRefusal
+        The classes lie too close together to be told apart.
+    """
+    low_end, high_end = np.percentile(values, [0.5, 99.5])
+    clipped = values[(values >= low_end) & (values <= high_end)].astype(np.float64)
+    if clipped.size < 200 or high_end - low_end <= 0:
+        raise QualityRefusal(
+            "too few voxels to tell fat from muscle", hint="give an image that holds a limb", code="E_CONTRAST"
+        )
+    limit = float(threshold_otsu(clipped, nbins=256))
+    modes = []
+    for part in (clipped[clipped <= limit], clipped[clipped > limit]):
+        counts, edges = np.histogram(part, bins=64)
+        counts = ndimage.gaussian_filter1d(counts.astype(float), 2.0, mode="nearest")
+        top = int(np.argmax(counts))
+        near = part[np.abs(part - 0.5 * (edges[top] + edges[top + 1])) <= 0.15 * (high_end - low_end)]
+        modes.append(float(np.median(near)))
+    if modes[1] - modes[0] < 0.2 * (high_end - low_end):
+        raise QualityRefusal(
+            "fat and muscle cannot be told apart in this image",
+            hint="give a Dixon, T1 or multi-echo series",
+            code="E_CONTRAST",
+        )
+    return modes[0], modes[1]
+
+
+def _with_voids(
+    signal: NDArray[np.float32],
+    fat: NDArray[np.floating],
+    body: NDArray[np.bool_],
+    spacing_mm: tuple[float, float],
+    name: str,
+) -> Contrast:
+    sigma = _sigma(spacing_mm)
+    share = fat.astype(np.float32)
+    lit = body & (signal > 0.3 * smooth_within(signal, body, sigma))
+    level = smooth_within(signal, lit, sigma)
+    flat = signal / np.maximum(level, 1e-6)
+    pure_lean, pure_fat = lit & (share < 0.25), lit & (share > 0.75)
+    lean_level = float(np.median(flat[pure_lean])) if pure_lean.sum() > 200 else 1.0
+    fat_level = float(np.median(flat[pure_fat])) if pure_fat.sum() > 200 else lean_level
+    expected = lean_level + (fat_level - lean_level) * share
+    # the coil's shading once more, now that the mixture of tissues is known
+    shading = smooth_within(signal / expected, lit, sigma)
+    brightness = np.where(body, signal / np.maximum(shading * expected, 1e-6), 0.0).astype(np.float32)
+    floor = min(lean_level, fat_level) / expected
+    void = body & (brightness < VOID_SHARE * np.maximum(floor, 0.6))
+    return Contrast(brightness, np.where(body, share, 0.0).astype(np.float32), body, void, name)

@@ -1,0 +1,219 @@
+"""The deep fascia as a surface: one closed path per limb and slice, found where lean tissue meets the outer fat.
+
+The fascia itself is thinner than a voxel of any whole-limb image; it is located, not painted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.segment.polar import PolarFrame, cheapest_closed_path
+
+FORBIDDEN_MM = 2.0
+"""The outermost layer under the surface where no fascia runs: skin. Project rule. [mm]"""
+SHORTEST_RADIUS_MM = 8.0
+"""No fascia nearer to the center of the limb than this. Project rule. [mm]"""
+LEAN_LIMIT = 0.5
+"""Fat share below which tissue outside a path argues against it."""
+LINKED_SLICES_MM = 12.0
+"""Slices nearer than this steady one another. Project rule. [mm]"""
+
+
+@dataclass(frozen=True, eq=False)
+class FasciaSurface:
+    """The fascia of one limb.
+
+    Parameters
+    ----------
+    inside : bool array (x, y, z)
+        Deep to the fascia, in axial axes.
+    radii_mm : float array (z, angle)
+        Distance of the fascia from `centers`; NaN in slices without the limb. [mm]
+    centers : float array (z, 2)
+        Pixel coordinates of the centers.
+    confidence : float array (z,)
+        Share of the angles at which a lean-to-fat edge supports the path, 0 to 1.
+    skin_mm : float
+        Median thickness from the surface to the first fat. [mm]
+    """
+
+    inside: NDArray[np.bool_]
+    radii_mm: NDArray[np.float64]
+    centers: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    skin_mm: float
+
+
+def _center(limb: NDArray[np.bool_], lean: NDArray[np.bool_]) -> tuple[float, float]:
+    weight = limb * 0.25 + (limb & lean)
+    x, y = ndimage.center_of_mass(weight)
+    return float(x), float(y)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rays:
+    frame: PolarFrame
+    fat: NDArray[np.float32]
+    neutral: NDArray[np.bool_]
+    in_view: NDArray[np.bool_]
+    surface: NDArray[np.int64]
+
+
+def _rays(
+    fat: NDArray[np.float32],
+    limb: NDArray[np.bool_],
+    neutral: NDArray[np.bool_] | None,
+    center: tuple[float, float],
+    spacing_mm: tuple[float, float],
+) -> _Rays:
+    x, y = np.nonzero(limb)
+    reach = float(np.hypot((x - center[0]) * spacing_mm[0], (y - center[1]) * spacing_mm[1]).max())
+    frame = PolarFrame(center, spacing_mm, n_radii=int(reach / 0.5) + 12)
+    here = frame.unwrap(limb.astype(np.float32))
+    present = here >= 0.5
+    n = frame.n_radii
+    surface = np.where(present.any(axis=1), n - 1 - np.argmax(present[:, ::-1], axis=1), 0).astype(np.int64)
+    coordinates = frame.coordinates()
+    in_view = np.all((coordinates >= -0.5) & (coordinates <= (np.asarray(limb.shape) - 0.5)[:, None, None]), axis=0)
+    guard = np.zeros((frame.n_angles, n), dtype=bool)
+    if neutral is not None and neutral.any():
+        guard = frame.unwrap(neutral.astype(np.float32), order=0) > 0.5
+    return _Rays(frame, frame.unwrap(fat), guard, in_view, surface)
+
+
+def _cost(rays: _Rays) -> NDArray[np.float32]:
+    """Cost of spec C8.4, with the share of fat in the place of Hounsfield units."""
+    fat, n = rays.fat, rays.frame.n_radii
+    index = np.arange(n)[None]
+    skin = round(FORBIDDEN_MM / rays.frame.step_mm)
+    within = index <= rays.surface[:, None] - skin
+    edge = np.clip(4.0 * np.gradient(ndimage.gaussian_filter1d(fat, 0.7, axis=1), axis=1), 0.0, 1.2)
+    outer = ndimage.uniform_filter1d((fat > LEAN_LIMIT).astype(np.float32), 5, axis=1)
+    outer = np.roll(outer, -4, axis=1)
+    lean = (fat <= LEAN_LIMIT) & within & ~rays.neutral & rays.in_view
+    beyond = lean[:, ::-1].cumsum(axis=1)[:, ::-1]
+    beyond = np.roll(beyond, -4, axis=1)
+    beyond[:, -4:] = 0
+    cost = 1.5 - edge - 0.6 * outer + 0.10 * np.minimum(beyond, 25)
+    guard = ndimage.binary_dilation(rays.neutral, structure=np.ones((1, 11), dtype=bool))
+    cost[guard] = 0.55
+    if rays.neutral.any():
+        pull = ndimage.gaussian_filter1d(rays.neutral.astype(np.float32), 3, axis=1)
+        cost[rays.neutral] = 0.5 - 0.10 * pull[rays.neutral]
+    # where the field of view cuts the limb, the fascia may lie beyond it
+    cut = ~rays.in_view[np.arange(rays.frame.n_angles), np.minimum(rays.surface + 2, n - 1)]
+    near = index >= (rays.surface[:, None] - skin)
+    cost = np.where(cut[:, None] & near & (index <= rays.surface[:, None] + 6), 0.9, cost)
+    forbidden = np.where(cut[:, None], index > rays.surface[:, None] + 6, ~within)
+    forbidden |= index < int(SHORTEST_RADIUS_MM / rays.frame.step_mm)
+    return np.where(forbidden, 6.0, cost).astype(np.float32)
+
+
+def _skin_mm(rays: _Rays) -> NDArray[np.float64]:
+    """Thickness from the surface to the first fat per angle; NaN where no fat lies within 6 mm."""
+    n_angles, n = rays.fat.shape
+    result = np.full(n_angles, np.nan)
+    for angle in range(n_angles):
+        top = int(rays.surface[angle])
+        if not rays.in_view[angle, min(top + 2, n - 1)]:
+            continue
+        low = max(0, top - int(6.0 / rays.frame.step_mm))
+        fatty = np.flatnonzero(rays.fat[angle, low : top + 1] > LEAN_LIMIT)
+        if fatty.size:
+            result[angle] = (top - low - int(fatty[-1])) * rays.frame.step_mm
+    return result
+
+
+def find_fascia(
+    fat: NDArray[np.float32],
+    limb: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+    *,
+    neutral: NDArray[np.bool_] | None = None,
+) -> FasciaSurface:
+    """Locate the deep fascia of one limb, slice by slice.
+
+    Parameters
+    ----------
+    fat : float32 array (x, y, z)
+        Share of fat 0 to 1 in axial axes: 1 in fat, 0 in muscle, cortex and air.
+    limb : bool array (x, y, z)
+    spacing_mm : tuple of 3 floats
+    neutral : bool array (x, y, z) or None
+        Voxels that are no evidence for or against a path: calcium on CT, dilated by its blur.
+
+    Returns
+    -------
+    FasciaSurface
+
+    Notes
+    -----
+    Closed minimal path in polar coordinates about the smoothed center of the limb. Holds where the limb is
+    star-shaped about
+    its lean center: thigh, leg, arm; at the groin and buttock it is an approximation and the confidence falls.
+    """
+    plane = (spacing_mm[0], spacing_mm[1])
+    n_slices = limb.shape[2]
+    slices = [k for k in range(n_slices) if np.count_nonzero(limb[:, :, k]) > 50]
+    centers = np.full((n_slices, 2), np.nan)
+    for k in slices:
+        centers[k] = _center(limb[:, :, k], fat[:, :, k] < LEAN_LIMIT)
+    linked = spacing_mm[2] <= LINKED_SLICES_MM
+    if linked and len(slices) > 2:
+        centers[slices] = ndimage.gaussian_filter1d(
+            centers[slices], max(0.4, 5.0 / spacing_mm[2]), axis=0, mode="nearest"
+        )
+    radii = np.full((n_slices, 360), np.nan)
+    confidence = np.zeros(n_slices)
+    thickness: list[NDArray[np.float64]] = []
+    all_rays: dict[int, _Rays] = {}
+    prior: NDArray[np.float64] | None = None
+    for k in slices:
+        guard = None if neutral is None else neutral[:, :, k]
+        rays = _rays(fat[:, :, k], limb[:, :, k], guard, (float(centers[k, 0]), float(centers[k, 1])), plane)
+        cost = _cost(rays)
+        if prior is not None and linked:
+            steps = np.abs(np.arange(rays.frame.n_radii)[None] - prior[:, None] / rays.frame.step_mm)
+            cost = (cost + 0.05 * np.minimum(steps, 12) * min(1.0, 3.0 / spacing_mm[2])).astype(np.float32)
+        path = cheapest_closed_path(cost)
+        radii[k] = path * rays.frame.step_mm
+        prior = radii[k]
+        thickness.append(_skin_mm(rays))
+        all_rays[k] = rays
+    radii[slices] = _steady(radii[slices], spacing_mm[2] if linked else np.inf)
+    inside = np.zeros(limb.shape, dtype=bool)
+    for k in slices:
+        rays = all_rays[k]
+        inside[:, :, k] = rays.frame.fill(radii[k], (limb.shape[0], limb.shape[1])) & limb[:, :, k]
+        confidence[k] = _support(rays, radii[k])
+    measured = np.concatenate(thickness) if thickness else np.array([np.nan])
+    measured = measured[np.isfinite(measured)]
+    skin = float(np.median(measured)) if measured.size > 20 else float("nan")
+    return FasciaSurface(inside, radii, centers, confidence, skin)
+
+
+def _steady(radii: NDArray[np.float64], slice_spacing_mm: float) -> NDArray[np.float64]:
+    """Median and Gaussian over angle and, for near slices, along the limb."""
+    if radii.shape[0] == 0:
+        return radii
+    wrapped = np.concatenate([radii[:, -12:], radii, radii[:, :12]], axis=1)
+    along = 1 if not np.isfinite(slice_spacing_mm) else 2 * int(3.0 / slice_spacing_mm) + 1
+    sigma = 0.0 if not np.isfinite(slice_spacing_mm) else min(1.5, 1.5 / slice_spacing_mm)
+    smooth = ndimage.median_filter(wrapped, size=(along, 7), mode="nearest")
+    smooth = ndimage.gaussian_filter(smooth, (sigma, 1.2), mode="nearest")
+    return np.asarray(smooth[:, 12:-12])
+
+
+def _support(rays: _Rays, radii_mm: NDArray[np.float64]) -> float:
+    angles = np.arange(rays.frame.n_angles)
+
+    def sample(offset_mm: float) -> NDArray[np.float32]:
+        index = np.clip(np.round((radii_mm + offset_mm) / rays.frame.step_mm), 0, rays.frame.n_radii - 1)
+        return np.asarray(rays.fat[angles, index.astype(np.int64)])
+
+    step = max(1.5, 1.2 * max(rays.frame.spacing_mm))
+    return float(np.mean(sample(step) - sample(-step) > 0.3))

@@ -1,0 +1,240 @@
+"""From limbs, fascia and bones to one tissue per voxel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap
+from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.body import Limbs, depth_mm, find_limbs, open_mask
+from heliotrope.segment.bone import Bone, find_bones
+from heliotrope.segment.contrast import FAT_LIMIT, Contrast
+from heliotrope.segment.fascia import FasciaSurface, find_fascia
+
+TISSUE_STRUCTURES = ("skin", "subcutaneous_fat", "muscle", "intermuscular_fat", "bone")
+"""Label order within a side; the left limb takes 1-5, the right 11-15, an unknown side 21-25."""
+FIDUCIAL = 31
+"""Label of markers on the skin."""
+THINNEST_SKIN_MM, THICKEST_SKIN_MM = 0.8, 3.1
+"""Skin of the thigh on CT is 0.84-3.07 mm by site (spec B2, source S56). [mm]"""
+DEFAULT_SKIN_MM = 1.8
+"""Assumed where the outermost layer shows no step to fat: middle of the published range. Project rule. [mm]"""
+SUPERFICIAL_LUMP_MM = 7.0
+"""Lean tissue outside the fascia thicker than twice this is no subcutis: genitals, hands. Project rule. [mm]"""
+VOID_CORE_MM = 1.7
+"""A dark region inside the fascia thicker than twice this is not counted as muscle. Project rule. [mm]"""
+FIDUCIAL_AREA_MM2 = (15.0, 600.0)
+"""Cross-section of a marker on the skin. Project rule. [mm2]"""
+_FIRST = {Side.LEFT: 1, Side.RIGHT: 11, None: 21}
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """Tissues with what the report needs to know of them.
+
+    Parameters
+    ----------
+    labels : LabelMap
+    fascia : tuple of FasciaSurface
+        One per limb, in axial axes.
+    limbs : Limbs
+    bones_per_slice : float array (limb, z)
+        Bones found.
+    skin_mm : tuple of float
+        Median thickness from surface to fat per limb; NaN where not resolved. [mm]
+    """
+
+    labels: LabelMap
+    fascia: tuple[FasciaSurface, ...]
+    limbs: Limbs
+    bones_per_slice: NDArray[np.int64]
+    skin_mm: tuple[float, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | None = None) -> Layers:
+    """Label every voxel of the limbs.
+
+    Parameters
+    ----------
+    contrast : Contrast
+        In axial axes.
+    grid : Grid
+        As stored; the labels come back on it.
+    method : str
+        Name and version for `LabelMap.source`.
+    single : bool or None
+        True when only one limb was imaged; None to find out.
+
+    Returns
+    -------
+    Layers
+    """
+    frame = AxialFrame.of(grid)
+    spacing = frame.spacing_mm
+    limbs = find_limbs(contrast.body, contrast.brightness, frame.axial_grid, single=single)
+    if not limbs.index.any():
+        raise QualityRefusal(
+            "no limb recognized: nothing in the image has the size and compactness of one",
+            hint="check that the series shows a limb in axial slices",
+            code="E_NO_LIMB",
+        )
+    values = np.zeros(contrast.body.shape, dtype=np.uint16)
+    fat = np.where(contrast.void, np.float32(0.0), contrast.fat)
+    surfaces: list[FasciaSurface] = []
+    counts = np.zeros((len(limbs.sides), contrast.body.shape[2]), dtype=np.int64)
+    thickness: list[float] = []
+    notes: list[str] = []
+    legend: dict[int, Region] = {}
+    for n, side in enumerate(limbs.sides, start=1):
+        limb = limbs.index == n
+        if not limb.any():
+            continue
+        first = _FIRST[side]
+        legend |= {first + i: Region(name, side) for i, name in enumerate(TISSUE_STRUCTURES)}
+        surface = find_fascia(fat, limb, spacing)
+        skin = _skin_thickness(contrast, limb, spacing)
+        bones = _linked_bones(contrast, limb, (spacing[0], spacing[1]))
+        for k, here in enumerate(bones):
+            counts[n - 1, k] = len(here)
+            plane = _label_slice(contrast, limb[:, :, k], surface.inside[:, :, k], here, skin, spacing, k)
+            values[:, :, k] = np.where(plane > 0, plane + (first - 1), values[:, :, k])
+        surfaces.append(surface)
+        thickness.append(skin)
+        notes += _notes(side, surface, counts[n - 1], limb)
+    if not all(np.isfinite(value) for value in thickness):
+        notes.append("The skin is thinner than the voxels show; its thickness was assumed, not measured.")
+    markers = _markers(limbs, (spacing[0], spacing[1]))
+    if markers.any():
+        values[markers & (values == 0)] = FIDUCIAL
+        legend[FIDUCIAL] = Region("fiducial")
+        notes.append("A marker on the skin was found and left out of the tissues.")
+    if None in limbs.sides:
+        notes.append(limbs.side_reason[:1].upper() + limbs.side_reason[1:] + ".")
+    confidence = _confidence(limbs, surfaces)
+    labels = LabelMap(frame.from_axial(values), grid, legend, method, confidence, tuple(notes))
+    return Layers(labels, tuple(surfaces), limbs, counts, tuple(thickness), tuple(notes))
+
+
+def _skin_thickness(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[float, float, float]) -> float:
+    """Median depth at which the outermost layer has become fat; NaN when no such step is seen. [mm]"""
+    step = 0.25 * min(spacing[0], spacing[1])
+    fatness = contrast.fat * np.clip(contrast.brightness, 0.0, 1.0)
+    depths = []
+    for k in np.flatnonzero(limb.any(axis=(0, 1))):
+        depth = depth_mm(limb[:, :, k], (spacing[0], spacing[1]))
+        near = limb[:, :, k] & (depth < 6.0)
+        bins = np.round((depth[near] - 0.5 * min(spacing[0], spacing[1])) / step).astype(np.int64)
+        total = np.bincount(np.maximum(bins, 0), fatness[:, :, k][near])
+        count = np.bincount(np.maximum(bins, 0))
+        filled = count > 0
+        profile = total[filled] / count[filled]
+        where = np.flatnonzero(filled) * step
+        top = float(profile.max()) if profile.size else 0.0
+        if top < 0.5 or profile[0] > 0.7 * top:
+            continue
+        half = 0.5 * (top + float(profile[0]))
+        crossing = int(np.argmax(profile >= half))
+        depths.append(float(where[crossing]))
+    return float(np.median(depths)) if depths else float("nan")
+
+
+def _linked_bones(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[float, float]) -> list[tuple[Bone, ...]]:
+    """Bones per slice; a second bone stays only where most slices show one."""
+    found = [
+        find_bones(contrast.brightness[:, :, k], contrast.fat[:, :, k], contrast.void[:, :, k], limb[:, :, k], spacing)
+        if limb[:, :, k].any()
+        else ()
+        for k in range(limb.shape[2])
+    ]
+    slices = sum(1 for k in range(limb.shape[2]) if limb[:, :, k].any())
+    pairs = sum(1 for bones in found if len(bones) > 1)
+    return found if pairs > 0.6 * max(slices, 1) else [bones[:1] for bones in found]
+
+
+def _label_slice(
+    contrast: Contrast,
+    limb: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    bones: tuple[Bone, ...],
+    skin_mm: float,
+    spacing: tuple[float, float, float],
+    k: int,
+) -> NDArray[np.uint16]:
+    """Labels 1-5 in the order of `TISSUE_STRUCTURES`."""
+    plane = (spacing[0], spacing[1])
+    fat, void = contrast.fat[:, :, k], contrast.void[:, :, k]
+    depth = depth_mm(limb, plane) - 0.5 * min(plane)
+    measured = skin_mm if np.isfinite(skin_mm) else DEFAULT_SKIN_MM
+    thick = float(np.clip(measured, THINNEST_SKIN_MM, THICKEST_SKIN_MM))
+    bone = np.zeros(limb.shape, dtype=bool)
+    for item in bones:
+        bone |= item.outer
+    labels = np.zeros(limb.shape, dtype=np.uint16)
+    outside = limb & ~inside & ~bone
+    lumps = open_mask(outside & (fat < FAT_LIMIT), SUPERFICIAL_LUMP_MM, plane)
+    labels[outside & ~lumps] = 2
+    labels[limb & ~bone & (depth < thick)] = 1
+    deep = inside & ~bone & (labels == 0)
+    fatty = deep & (fat >= FAT_LIMIT) & ~void
+    dark = open_mask(deep & void, VOID_CORE_MM, plane)
+    labels[deep & ~fatty & ~dark] = 3
+    labels[fatty] = 4
+    labels[bone & limb] = 5
+    return labels
+
+
+def _markers(limbs: Limbs, spacing: tuple[float, float]) -> NDArray[np.bool_]:
+    """Small compact things on or near the skin that belong to no limb."""
+    markers = np.zeros(limbs.index.shape, dtype=bool)
+    pixel = spacing[0] * spacing[1]
+    for k in range(limbs.index.shape[2]):
+        plane = open_mask(limbs.appendages[:, :, k], 1.5, spacing)
+        if not plane.any():
+            continue
+        near = ndimage.distance_transform_edt(limbs.index[:, :, k] == 0, sampling=spacing)
+        labels, count = ndimage.label(plane)
+        for i in range(1, count + 1):
+            part = labels == i
+            area = float(part.sum()) * pixel
+            x, y = np.nonzero(part)
+            extent = max((np.ptp(x) + 1) * spacing[0], (np.ptp(y) + 1) * spacing[1])
+            compact = area > 0.5 * extent * extent
+            if FIDUCIAL_AREA_MM2[0] <= area <= FIDUCIAL_AREA_MM2[1] and compact and float(near[part].min()) < 8.0:
+                markers[:, :, k] |= part
+    return markers
+
+
+def _notes(side: Side | None, surface: FasciaSurface, bones: NDArray[np.int64], limb: NDArray[np.bool_]) -> list[str]:
+    name = f"{side} limb" if side else "limb"
+    present = np.flatnonzero(limb.any(axis=(0, 1)))
+    notes = []
+    weak = [int(k) for k in present if surface.confidence[k] < 0.5]
+    if weak:
+        notes.append(
+            f"The deep fascia of the {name} is uncertain in {len(weak)} of {present.size} slices: "
+            "fewer than half of the directions show an edge from muscle to fat."
+        )
+    boneless = [int(k) for k in present if bones[k] == 0]
+    if boneless:
+        notes.append(f"No bone was recognized in {len(boneless)} of {present.size} slices of the {name}.")
+    return notes
+
+
+def _confidence(limbs: Limbs, surfaces: list[FasciaSurface]) -> dict[int, float]:
+    result: dict[int, float] = {}
+    sides = [side for n, side in enumerate(limbs.sides, start=1) if (limbs.index == n).any()]
+    for side, surface in zip(sides, surfaces, strict=True):
+        used = np.isfinite(surface.radii_mm).all(axis=1)
+        value = float(np.clip(np.mean(surface.confidence[used]) if used.any() else 0.0, 0.0, 1.0))
+        for i, name in enumerate(TISSUE_STRUCTURES):
+            if name in {"subcutaneous_fat", "muscle", "intermuscular_fat"}:
+                result[_FIRST[side] + i] = round(value, 3)
+    return result

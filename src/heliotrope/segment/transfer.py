@@ -1,0 +1,117 @@
+"""Labels travel, maps do not: label maps on other grids, eroded masks, cuts by the field of view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.domain.errors import GeometryError
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap
+
+
+def resample_labels(labels: LabelMap, grid: Grid) -> LabelMap:
+    """Labels on another grid of the same patient space, by the nearest voxel in world coordinates.
+
+    Each target voxel takes the label of the source voxel whose cell holds its center; outside the source it is 0.
+    Where the
+    target lies between thick, spaced slices of the source, the nearer slice answers, never more than half a slice
+    spacing
+    away.
+
+    Parameters
+    ----------
+    labels : LabelMap
+    grid : Grid
+        Where the labels are wanted. Must not state another frame of reference.
+
+    Returns
+    -------
+    LabelMap
+        Same legend, confidence and source. The same object when the grids agree.
+
+    Raises
+    ------
+    GeometryError
+        The two grids state different frames of reference.
+    """
+    if labels.grid.is_same_as(grid):
+        return labels
+    frames = {labels.grid.frame_of_reference_uid, grid.frame_of_reference_uid} - {None}
+    if len(frames) == 2:
+        raise GeometryError(
+            "labels and target image: frames of reference differ",
+            hint="use images of one session, or register them first",
+        )
+    values = np.zeros(grid.shape, dtype=np.uint16)
+    to_source = np.linalg.inv(labels.grid.matrix) @ grid.matrix
+    first, second = np.meshgrid(np.arange(grid.shape[0]), np.arange(grid.shape[1]), indexing="ij")
+    for k in range(grid.shape[2]):
+        nearest, inside = [], np.ones(grid.shape[:2], dtype=bool)
+        for axis in range(3):
+            row = to_source[axis]
+            position = row[0] * first + row[1] * second + row[2] * k + row[3]
+            index = np.floor(position + 0.5 + 1e-6).astype(np.intp)
+            inside &= (index >= 0) & (index < labels.grid.shape[axis])
+            nearest.append(index)
+        values[:, :, k][inside] = labels.labels[nearest[0][inside], nearest[1][inside], nearest[2][inside]]
+    return LabelMap(values, grid, labels.legend, labels.source, labels.confidence, labels.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class ErodedMask:
+    """A mask without its margin.
+
+    Parameters
+    ----------
+    mask : bool array (x, y, z)
+    fraction_lost : float
+        Share of the voxels that the margin took, 0 to 1; 1 for an empty mask.
+    """
+
+    mask: NDArray[np.bool_]
+    fraction_lost: float
+
+
+def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedMask:
+    """Remove the margin that partial volume touches, in the plane of the slices.
+
+    Only the two finest axes are eroded: thick slices would otherwise take the whole of a short mask. The image border
+    does
+    not erode.
+
+    Parameters
+    ----------
+    mask : bool array (x, y, z)
+    grid : Grid
+    margin_mm : float
+        Voxels whose center lies nearer than this to a voxel outside the mask go. [mm]
+
+    Returns
+    -------
+    ErodedMask
+    """
+    count = int(np.count_nonzero(mask))
+    if count == 0:
+        return ErodedMask(np.zeros_like(mask), 1.0)
+    slice_axis = int(np.argmax(grid.spacing_mm))
+    sampling = [spacing for axis, spacing in enumerate(grid.spacing_mm) if axis != slice_axis]
+    kept = np.zeros_like(mask)
+    for k in np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != slice_axis))):
+        plane = np.take(mask, k, axis=slice_axis)
+        if plane.all():
+            depth = np.full(plane.shape, np.inf)
+        else:
+            depth = np.asarray(ndimage.distance_transform_edt(plane, sampling=sampling))
+        index: list[slice | int] = [slice(None)] * 3
+        index[slice_axis] = int(k)
+        kept[tuple(index)] = depth > margin_mm
+    return ErodedMask(kept, 1.0 - int(np.count_nonzero(kept)) / count)
+
+
+def touches_border(mask: NDArray[np.bool_], *, axes: tuple[int, ...] = (0, 1, 2)) -> bool:
+    """True when a mask reaches the first or last voxel along one of `axes`: its true extent is unknown."""
+    return any(bool(np.take(mask, end, axis=axis).any()) for axis in axes for end in (0, -1))
