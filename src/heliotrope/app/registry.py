@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heliotrope.app.stage import Quantity, Stage
+from heliotrope.app.stages import t2
 
-STAGES: tuple[Stage, ...] = ()
+STAGES: tuple[Stage, ...] = (*t2.STAGES,)
 
 
 def quantities(stages: tuple[Stage, ...] = STAGES) -> Mapping[str, Quantity]:
