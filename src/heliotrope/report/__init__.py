@@ -1,1 +1,7 @@
-"""Results to documents; returns text and writes nothing."""
+"""Result to document to HTML text and figures; returns text, writes nothing."""
+
+from heliotrope.report.build import build
+from heliotrope.report.document import Document
+from heliotrope.report.html import to_html
+
+__all__ = ["Document", "build", "to_html"]

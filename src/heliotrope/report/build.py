@@ -1,0 +1,267 @@
+"""`AnalysisResult` to `Document`."""
+
+from __future__ import annotations
+
+from heliotrope.domain.findings import FindingKind
+from heliotrope.domain.result import AnalysisResult
+from heliotrope.evidence.model import Status
+from heliotrope.report.citations import Citations
+from heliotrope.report.document import (
+    SYNTHETIC_LINE,
+    Block,
+    BulletItem,
+    BulletList,
+    Column,
+    Document,
+    Facts,
+    Foldable,
+    Notice,
+    Paragraph,
+    References,
+    Row,
+    Section,
+    Subheading,
+    Table,
+    Text,
+    Tone,
+)
+from heliotrope.report.pictures import label_figure, main_map_figures, supporting_map_figures
+from heliotrope.report.scanned import files_list, files_paragraph, series_table, study_line
+from heliotrope.report.statements import (
+    KIND_TITLES,
+    details_of,
+    key_findings,
+    quality_blocks,
+    regional_findings,
+    verdict_blocks,
+)
+from heliotrope.report.tables import (
+    FIRST_PAGE_QUANTITIES,
+    is_regional,
+    measurement_table,
+    missing_rows,
+    ordered_quantities,
+    region_table,
+    whole_study_facts,
+)
+from heliotrope.report.vocabulary import capitalized, quantity_title, words_of
+
+
+def build(result: AnalysisResult, *, show_identifiers: bool = False) -> Document:
+    """The report of one analysis.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+    show_identifiers : bool
+        Also show series descriptions and the study date.
+
+    Returns
+    -------
+    Document
+        First what a clinician reads, then all numbers, methods, evidence and provenance. Equal results give equal
+        documents: nothing is read but `result` and the evidence ledger.
+    """
+    citations = Citations()
+    study = result.study
+    sections = [
+        _scanned(result, show_identifiers=show_identifiers),
+        Section("quality", "Image quality and checks", quality_blocks(result, citations)),
+        _findings(result, citations),
+        _regions(result),
+        _pictures(result),
+        _not_assessed(result),
+        _by_muscle(result, citations),
+        _own_sections(result),
+        _criteria(result, citations),
+        _all_numbers(result, citations),
+        _methods(result, citations),
+        _references(citations),
+        _provenance(result),
+    ]
+    identity = [("Study", study.key)]
+    if study.subject_key:
+        identity.append(("Subject", study.subject_key))
+    if show_identifiers and study.acquired_on:
+        identity.append(("Acquired", study.acquired_on))
+    version = result.provenance.get("heliotrope") or result.provenance.get("version")
+    if version:
+        identity.append(("Heliotrope", version))
+    return Document(
+        title="Imaging report",
+        subtitle=study_line(study),
+        identity=tuple(identity),
+        sections=tuple(section for section in sections if section is not None),
+        synthetic=study.synthetic,
+    )
+
+
+def _scanned(result: AnalysisResult, *, show_identifiers: bool) -> Section:
+    blocks: list[Block] = []
+    if result.study.synthetic:
+        blocks.append(Notice(SYNTHETIC_LINE))
+    table = series_table(result.study, show_identifiers=show_identifiers)
+    blocks.append(table if table is not None else Notice("No series of a known kind was found in this study."))
+    blocks.append(files_paragraph(result.study))
+    listed = files_list(result.study)
+    if listed is not None:
+        blocks.append(Foldable("Files that were skipped or refused", (listed,)))
+    return Section("scanned", "What was scanned", tuple(blocks))
+
+
+def _findings(result: AnalysisResult, citations: Citations) -> Section:
+    blocks = key_findings(result.findings, citations)
+    if not blocks:
+        blocks = (
+            Paragraph((Text("No finding was stated. The numbers by region and what could not be assessed follow."),)),
+        )
+    return Section("findings", "Key findings", blocks)
+
+
+def _regions(result: AnalysisResult) -> Section:
+    quantities = ordered_quantities(m for m in result.measurements if is_regional(m))
+    first, rest = quantities[:FIRST_PAGE_QUANTITIES], quantities[FIRST_PAGE_QUANTITIES:]
+    caption = (
+        "Numbers by region, each with its 95 % interval where an honest one exists. Right and left are the patient's."
+    )
+    table = region_table(result.measurements, first, caption)
+    blocks: list[Block] = []
+    facts = whole_study_facts(result.measurements)
+    if facts is not None:
+        blocks += [Subheading("Whole study"), facts]
+    if table is not None:
+        blocks.append(table)
+    if not blocks:
+        text = Text("No region could be measured; what could not be assessed, and why, is listed below.")
+        blocks.append(Paragraph((text,)))
+    further = [
+        t
+        for start in range(0, len(rest), FIRST_PAGE_QUANTITIES)
+        if (
+            t := region_table(
+                result.measurements, rest[start : start + FIRST_PAGE_QUANTITIES], "Further numbers by region"
+            )
+        )
+    ]
+    if further:
+        blocks.append(Foldable("Further numbers by region", tuple(further)))
+    return Section("regions", "Numbers by region", tuple(blocks))
+
+
+def _pictures(result: AnalysisResult) -> Section | None:
+    blocks: list[Block] = []
+    labels = label_figure(result)
+    if labels is not None:
+        blocks.append(labels)
+    blocks.extend(main_map_figures(result.maps, result))
+    supporting = supporting_map_figures(result.maps, result)
+    if supporting:
+        blocks.append(Foldable("Supporting maps", supporting))
+    return Section("pictures", "Pictures", tuple(blocks), new_page=True) if blocks else None
+
+
+def _not_assessed(result: AnalysisResult) -> Section:
+    blocks: list[Block] = []
+    if result.not_assessed:
+        rows = tuple(
+            Row((Text(quantity_title(item.quantity)), Text(item.missing.reason, note=item.missing.code)))
+            for item in result.not_assessed
+        )
+        blocks.append(Table("Results this study does not permit", (Column("Result"), Column("Why")), rows))
+    missing = missing_rows(result.measurements)
+    if missing:
+        heading = (Column("Quantity"), Column("Region"), Column("Why"))
+        blocks.append(Table("Numbers that could not be had in some regions", heading, missing))
+    if not blocks:
+        blocks.append(Paragraph((Text("Every result that Heliotrope knows could be assessed."),)))
+    return Section("not-assessed", "What could not be assessed, and why", tuple(blocks))
+
+
+def _by_muscle(result: AnalysisResult, citations: Citations) -> Section | None:
+    blocks = regional_findings(result.findings, citations)
+    return Section("muscles", "Findings by muscle group and side", blocks) if blocks else None
+
+
+def _own_sections(result: AnalysisResult) -> Section | None:
+    """Details behind biopsy targets, scores, change and differential."""
+    blocks: list[Block] = []
+    for kind in (
+        FindingKind.CALCINOSIS,
+        FindingKind.BIOPSY_SITE,
+        FindingKind.SCORE,
+        FindingKind.CHANGE,
+        FindingKind.DIFFERENTIAL,
+    ):
+        for finding in (f for f in result.findings if f.kind is kind):
+            details = details_of(finding)
+            if details is not None:
+                blocks.append(Foldable(f"{KIND_TITLES[kind]}: {finding.statement}", (details,)))
+    return Section("details", "Details of findings", tuple(blocks)) if blocks else None
+
+
+def _criteria(result: AnalysisResult, citations: Citations) -> Section | None:
+    blocks = tuple(block for verdict in result.verdicts for block in verdict_blocks(verdict, citations))
+    return Section("criteria", "Clinical instruments", blocks) if blocks else None
+
+
+def _all_numbers(result: AnalysisResult, citations: Citations) -> Section | None:
+    blocks: list[Block] = []
+    for quantity in ordered_quantities(result.measurements):
+        for levels in (False, True):
+            table = measurement_table(quantity, result.measurements, citations, levels=levels)
+            if table is not None:
+                blocks.append(Foldable(f"{table.caption} ({len(table.rows)} rows)", (table,)))
+    return Section("numbers", "All measurements", tuple(blocks), new_page=True) if blocks else None
+
+
+def _methods(result: AnalysisResult, citations: Citations) -> Section:
+    runs = tuple(
+        Text(_full_stop(step.sentence), citations.cite(step.evidence)) for step in result.methods if step.sentence
+    )
+    if not runs:
+        runs = (Text("No step ran."),)
+    return Section("methods", "Methods", (Paragraph(runs),))
+
+
+def _full_stop(sentence: str) -> str:
+    return sentence if sentence.rstrip().endswith((".", "!", "?")) else sentence.rstrip() + "."
+
+
+def _references(citations: Citations) -> Section | None:
+    blocks: list[Block] = []
+    if citations.references:
+        blocks.append(References(citations.references))
+    rows = tuple(
+        Row(
+            (
+                Text(statement.text, numbers),
+                Text(statement.setting or "any"),
+                Text(
+                    statement.status.value,
+                    tone=Tone.ATTENTION if statement.status is Status.UNVERIFIED else Tone.PLAIN,
+                ),
+            )
+        )
+        for statement, numbers in citations.statements
+    )
+    if rows:
+        heading = (Column("Statement"), Column("Holds for"), Column("Status"))
+        table = Table("Numbers and rules relied on, and how far each was checked", heading, rows)
+        blocks.append(Foldable("What the numbers and limits rest on", (table,)))
+    if citations.unknown_keys:
+        items = tuple(BulletItem(Text(key)) for key in citations.unknown_keys)
+        blocks += [Subheading("Referred to, and not in the evidence ledger"), BulletList(items)]
+    return Section("references", "References and evidence", tuple(blocks)) if blocks else None
+
+
+def _provenance(result: AnalysisResult) -> Section:
+    pairs = tuple((capitalized(words_of(key)), value) for key, value in result.provenance.items())
+    blocks: list[Block] = [Facts(pairs)] if pairs else [Paragraph((Text("Nothing was recorded."),))]
+    if result.methods:
+        rows = tuple(
+            Row((Text(step.name), Text(f"{step.seconds:.1f}"), Text("reused" if step.reused else "computed")))
+            for step in result.methods
+        )
+        heading = (Column("Step"), Column("Time [s]", numeric=True), Column("Result"))
+        blocks.append(Foldable("Steps that ran", (Table("Steps in order", heading, rows),)))
+    return Section("provenance", "Provenance", tuple(blocks))

@@ -1,0 +1,299 @@
+"""Pictures of slices: gray image, map, label outlines, marks and scale bar, as small PNG files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgba
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+from PIL import Image
+
+from heliotrope.domain.units import Unit
+from heliotrope.report.display import SliceView, Window, gray_window, scale_bar_cm
+from heliotrope.report.document import Picture
+from heliotrope.report.palette import Scale
+from heliotrope.report.vocabulary import number_text, unit_symbol
+
+PICTURE_WIDTH_PX = 560
+MAXIMUM_HEIGHT_PX = 640
+MINIMUM_HEIGHT_PX = 180
+_DPI = 100
+_STROKE = [withStroke(linewidth=2.5, foreground="black")]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A region's outline.
+
+    Parameters
+    ----------
+    mask : bool array (x, y, z)
+    color : str
+    number : str
+        Written at the middle of the region; empty for none.
+    fill : float
+        Opacity of the inside, 0 to 1.
+    width : float
+        Line width. [points]
+    """
+
+    mask: NDArray[np.bool_] = field(repr=False)
+    color: str
+    number: str = ""
+    fill: float = 0.0
+    width: float = 1.2
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """A map drawn over the gray image where it is finite."""
+
+    values: NDArray[np.float32] = field(repr=False)
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A cross-hair ring at a position given in voxel indices, with a short text."""
+
+    index: tuple[float, float, float]
+    text: str
+
+
+def encode(canvas: Canvas) -> tuple[bytes, int, int]:
+    """Draw, and pack as PNG with an adaptive palette; bytes, width and height."""
+    agg = FigureCanvasAgg(canvas)
+    agg.draw()
+    rgb = Image.fromarray(np.asarray(agg.buffer_rgba())[..., :3])
+    packed = rgb.quantize(colors=256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    packed.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue(), rgb.width, rgb.height
+
+
+def _crop(plane: NDArray[np.generic], window: Window) -> NDArray[np.generic]:
+    return plane[window.top : window.bottom, window.left : window.right]
+
+
+def _write(axes: Any, x: float, y: float, text: str, **style: object) -> None:
+    options: dict[str, object] = {"color": "white", "fontsize": 9, "path_effects": _STROKE, **style}
+    axes.text(x, y, text, transform=axes.transAxes, **options)
+
+
+def _real(image: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.asarray(np.abs(image) if np.iscomplexobj(image) else image, dtype=np.float64)
+
+
+def draw_slice(
+    background: NDArray[np.generic],
+    view: SliceView,
+    index: int,
+    window: Window,
+    *,
+    alt: str,
+    levels: tuple[float, float] | None = None,
+    overlay: Overlay | None = None,
+    outlines: Sequence[Outline] = (),
+    markers: Sequence[Marker] = (),
+    text: str = "",
+    synthetic: bool = False,
+) -> Picture:
+    """One slice with side letters, a scale bar in centimeters and its true pixel shape.
+
+    Parameters
+    ----------
+    background : array (x, y, z)
+        Gray image; magnitude is shown for complex data.
+    view : SliceView
+    index : int
+        Along the slice axis of the array, 0-based.
+    window : Window
+    alt : str
+    levels : tuple of 2 floats, optional
+        Shown as black and white; robust percentiles of the volume by default.
+    overlay : Overlay, optional
+    outlines : sequence of Outline
+    markers : sequence of Marker
+        Drawn when within half a slice of `index`.
+    text : str
+        Top left corner.
+    synthetic : bool
+        Writes SYNTHETIC across the picture.
+    """
+    low, high = levels or gray_window(background)
+    gray = _crop(view.cut(_real(background), index), window)
+    rows, columns = gray.shape
+    width_mm, height_mm = columns * view.column_mm, rows * view.row_mm
+    height_px = PICTURE_WIDTH_PX * height_mm / width_mm
+    bounded = float(np.clip(height_px, MINIMUM_HEIGHT_PX, MAXIMUM_HEIGHT_PX))
+    width_px = (
+        PICTURE_WIDTH_PX
+        if height_px <= MAXIMUM_HEIGHT_PX
+        else max(240.0, PICTURE_WIDTH_PX * MAXIMUM_HEIGHT_PX / height_px)
+    )
+    canvas = Canvas(figsize=(round(width_px) / _DPI, round(bounded) / _DPI), dpi=_DPI, facecolor="black")
+    axes = canvas.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    extent = (0.0, width_mm, height_mm, 0.0)
+    axes.imshow(gray, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear", aspect="equal")
+    if overlay is not None:
+        shown = np.ma.masked_invalid(_crop(view.cut(overlay.values, index), window))
+        norm = Normalize(overlay.scale.low, overlay.scale.high)
+        axes.imshow(shown, cmap=overlay.scale.color_map, norm=norm, extent=extent, interpolation="nearest")
+    for outline in outlines:
+        _draw_outline(axes, _crop(view.cut(outline.mask, index), window).astype(bool), outline, view)
+    for marker in markers:
+        _draw_marker(axes, marker, view, index, window)
+    axes.set_xlim(0.0, width_mm)
+    axes.set_ylim(height_mm, 0.0)
+    _write(axes, 0.012, 0.5, view.left_letter, ha="left", va="center", fontsize=13, fontweight="bold")
+    _write(axes, 0.988, 0.5, view.right_letter, ha="right", va="center", fontsize=13, fontweight="bold")
+    if text:
+        _write(axes, 0.012, 0.975, text, ha="left", va="top")
+    _draw_bar(axes, width_mm, height_mm)
+    if synthetic:
+        _write(axes, 0.5, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=30, rotation=20, alpha=0.35, zorder=9)
+        _write(axes, 0.988, 0.975, "SYNTHETIC", ha="right", va="top", fontweight="bold")
+    png, width, height = encode(canvas)
+    return Picture(png, alt, width, height)
+
+
+def _draw_outline(axes: Any, mask: NDArray[np.bool_], outline: Outline, view: SliceView) -> None:
+    if not mask.any():
+        return
+    if outline.fill > 0:
+        color = np.zeros((*mask.shape, 4))
+        color[mask] = to_rgba(outline.color, outline.fill)
+        height, width = mask.shape[0] * view.row_mm, mask.shape[1] * view.column_mm
+        axes.imshow(color, extent=(0.0, width, height, 0.0), interpolation="nearest")
+    # a border of background closes outlines of regions that the window or the image cuts
+    padded = np.pad(mask, 1).astype(np.float64)
+    x = (np.arange(padded.shape[1]) - 0.5) * view.column_mm
+    y = (np.arange(padded.shape[0]) - 0.5) * view.row_mm
+    axes.contour(x, y, padded, levels=[0.5], colors=[outline.color], linewidths=outline.width)
+    if outline.number:
+        row, column = np.argwhere(mask).mean(axis=0)
+        axes.text(
+            (column + 0.5) * view.column_mm,
+            (row + 0.5) * view.row_mm,
+            outline.number,
+            color="white",
+            fontsize=8,
+            ha="center",
+            va="center",
+            path_effects=_STROKE,
+        )
+
+
+def _draw_marker(axes: Any, marker: Marker, view: SliceView, index: int, window: Window) -> None:
+    if abs(marker.index[view.slice_axis] - index) > 0.5:
+        return
+    row, column = marker.index[view.row_axis], marker.index[view.column_axis]
+    if view.flip_rows:
+        row = view.n_rows - 1 - row
+    if view.flip_columns:
+        column = view.n_columns - 1 - column
+    x, y = (column + 0.5 - window.left) * view.column_mm, (row + 0.5 - window.top) * view.row_mm
+    axes.plot([x], [y], "o", ms=16, mfc="none", mec="white", mew=2.4, path_effects=_STROKE)
+    axes.annotate(
+        marker.text,
+        (x, y),
+        xytext=(12, 8),
+        textcoords="offset points",
+        color="white",
+        fontsize=10,
+        fontweight="bold",
+        path_effects=_STROKE,
+    )
+
+
+def _draw_bar(axes: Any, width_mm: float, height_mm: float) -> None:
+    length_cm = scale_bar_cm(width_mm)
+    left, bottom = 0.02 * width_mm, 0.95 * height_mm
+    style = {"solid_capstyle": "butt", "path_effects": [withStroke(linewidth=5.5, foreground="black")]}
+    axes.plot([left, left + length_cm * 10.0], [bottom, bottom], color="white", linewidth=3.0, **style)
+    axes.text(
+        left,
+        bottom - 0.015 * height_mm,
+        f"{length_cm:g} cm",
+        color="white",
+        fontsize=9,
+        ha="left",
+        va="bottom",
+        path_effects=_STROKE,
+    )
+
+
+def draw_scale(scale: Scale, unit: Unit, title: str, *, below: bool, above: bool) -> Picture:
+    """Horizontal color bar with title and unit; pointed ends where values lie outside the range."""
+    canvas = Canvas(figsize=(5.6, 0.62), dpi=_DPI, facecolor="white")
+    axes = canvas.add_axes((0.04, 0.60, 0.92, 0.30))
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
+    mappable = ScalarMappable(Normalize(scale.low, scale.high), colormaps[scale.color_map])
+    bar = canvas.colorbar(mappable, cax=axes, orientation="horizontal", extend=extend[(below, above)])
+    ticks = np.linspace(scale.low, scale.high, 5)
+    labels = [number_text(float(tick), unit) for tick in ticks]
+    bar.set_ticks(ticks.tolist(), labels=labels)
+    bar.ax.tick_params(labelsize=8, length=3)
+    symbol = unit_symbol(unit)
+    bar.set_label(f"{title} [{symbol}]" if symbol else title, fontsize=8, labelpad=1)
+    png, width, height = encode(canvas)
+    alt = f"Color scale of {title} from {labels[0]} to {labels[-1]} {symbol}".strip()
+    return Picture(png, alt, width, height)
+
+
+def draw_projection(
+    background: NDArray[np.generic],
+    classes: Mapping[str, NDArray[np.bool_]],
+    colors: Mapping[str, str],
+    view: SliceView,
+    *,
+    alt: str,
+    levels: tuple[float, float] | None = None,
+    synthetic: bool = False,
+) -> Picture:
+    """Maximum-intensity projection across the view's slice axis, each class of voxels in its color.
+
+    Parameters
+    ----------
+    background : array (x, y, z)
+    classes : mapping of name to bool array (x, y, z)
+        Later ones are drawn over earlier ones where they overlap in projection.
+    colors : mapping of name to color
+    view : SliceView
+        Across whose slice axis to project.
+    """
+    axis = view.slice_axis
+    low, high = levels or gray_window(background)
+    gray = view.lay_out(_real(background).max(axis=axis))
+    rows, columns = gray.shape
+    width_mm, height_mm = columns * view.column_mm, rows * view.row_mm
+    factor = min(1.0, MAXIMUM_HEIGHT_PX * width_mm / (height_mm * PICTURE_WIDTH_PX))
+    width_px = max(200.0, PICTURE_WIDTH_PX * factor)
+    height_px = float(np.clip(width_px * height_mm / width_mm, 120.0, MAXIMUM_HEIGHT_PX))
+    canvas = Canvas(figsize=(round(width_px) / _DPI, round(height_px) / _DPI), dpi=_DPI, facecolor="black")
+    axes = canvas.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set_axis_off()
+    extent = (0.0, width_mm, height_mm, 0.0)
+    axes.imshow(gray, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear", aspect="equal")
+    for name, mask in classes.items():
+        flat = view.lay_out(np.asarray(mask.any(axis=axis))).astype(bool)
+        layer = np.zeros((*flat.shape, 4))
+        layer[flat] = to_rgba(colors.get(name, "#FFFFFF"), 0.95)
+        axes.imshow(layer, extent=extent, interpolation="nearest")
+    _write(axes, 0.012, 0.5, view.left_letter, ha="left", va="center", fontsize=13, fontweight="bold")
+    _write(axes, 0.988, 0.5, view.right_letter, ha="right", va="center", fontsize=13, fontweight="bold")
+    _draw_bar(axes, width_mm, height_mm)
+    if synthetic:
+        _write(axes, 0.988, 0.975, "SYNTHETIC", ha="right", va="top", fontweight="bold")
+    png, width, height = encode(canvas)
+    return Picture(png, alt, width, height)

@@ -1,0 +1,244 @@
+"""Which pictures a result gets: labels, maps, supporting maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.anatomy import STRUCTURES, StructureKind
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.result import AnalysisResult
+from heliotrope.report.display import (
+    SliceView,
+    Window,
+    choose_slices,
+    content_window,
+    foreground,
+    gray_window,
+    view_of,
+)
+from heliotrope.report.document import Figure, LegendEntry, Picture
+from heliotrope.report.figures import Outline, Overlay, draw_scale, draw_slice
+from heliotrope.report.palette import CATEGORY_COLORS, MAP_SCALES, TISSUE_COLORS, Scale
+from heliotrope.report.tables import ordered_structures, structure_title
+from heliotrope.report.vocabulary import plural, quantity_title, with_unit, words_of
+
+PICTURES_OF_MAIN_MAPS = 20
+"""Shared among the main maps, so that a report stays a few megabytes."""
+PICTURES_PER_MAP = 4
+SUPPORTING_MAPS = 8
+_SUPPORTING_ENDINGS = ("_sd", "_crlb", "_residual", "residual", "amplitude", "b1", "_b1", "chi2", "field_map")
+
+
+def is_supporting(quantity: str) -> bool:
+    """True for maps that serve to judge another map."""
+    return quantity.endswith(_SUPPORTING_ENDINGS)
+
+
+def background_for(result: AnalysisResult, key: str, grid: Grid) -> NDArray[np.generic]:
+    """Gray image on exactly this grid: the map's own, else any, else black."""
+    preferred = [key, "labels", *result.backgrounds]
+    for name in preferred:
+        volume = result.backgrounds.get(name)
+        if volume is not None and volume.grid.is_same_as(grid):
+            return first_frame(volume)
+    return np.zeros(grid.shape, dtype=np.float32)
+
+
+def first_frame(volume: Volume) -> NDArray[np.generic]:
+    """The first echo or time point of a volume."""
+    return volume.frame(0).data
+
+
+def scale_for(parametric: ParametricMap) -> Scale:
+    """Fixed range of a known quantity, else the central 96 % of the values."""
+    known = MAP_SCALES.get(parametric.quantity)
+    if known is not None:
+        return known
+    values = parametric.values[parametric.valid]
+    if values.size == 0:
+        return Scale("cividis", 0.0, 1.0)
+    low, high = (float(v) for v in np.percentile(values, [2.0, 98.0]))
+    if high <= low:
+        high = low + (abs(low) or 1.0)
+    return Scale("cividis", low, high)
+
+
+def _slice_text(view: SliceView, index: int) -> str:
+    return f"slice {index + 1} of {view.n_slices}"
+
+
+def _body_window(background: NDArray[np.generic], content: NDArray[np.bool_], view: SliceView) -> Window:
+    body = foreground(background) if np.any(background) else np.zeros(background.shape, dtype=bool)
+    return content_window(body | content, view)
+
+
+def label_styles(labels: LabelMap) -> tuple[dict[str, str], dict[str, str]]:
+    """Color and number of each structure; tissues have fixed colors, the others cycle and carry a number."""
+    names = [name for name, _ in ordered_structures({region.structure for region in labels.legend.values()})]
+    colors: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+    for name in names:
+        if name in TISSUE_COLORS:
+            colors[name] = TISSUE_COLORS[name]
+        else:
+            colors[name] = CATEGORY_COLORS[len(numbers) % (len(CATEGORY_COLORS) - 1)]
+            numbers[name] = str(len(numbers) + 1)
+    return colors, numbers
+
+
+def present_structures(labels: LabelMap) -> tuple[str, ...]:
+    """Structures that occur in the label image, in anatomical order."""
+    counts = np.bincount(labels.labels.ravel())
+    names = {region.structure for number, region in labels.legend.items() if number < counts.size and counts[number]}
+    return tuple(name for name, _ in ordered_structures(names))
+
+
+def label_figure(result: AnalysisResult) -> Figure | None:
+    """Outlines of all labels on the image they were drawn on."""
+    labels = result.labels
+    if labels is None or not labels.labels.any():
+        return None
+    view = view_of(labels.grid)
+    background = background_for(result, "labels", labels.grid)
+    chosen = choose_slices(labels.labels > 0, view, PICTURES_PER_MAP)
+    window = _body_window(background, labels.labels > 0, view)
+    colors, numbers = label_styles(labels)
+    names = present_structures(labels)
+    outlines = tuple(
+        Outline(labels.mask(region), colors[name], numbers.get(name, ""), fill=0.14, width=1.0)
+        for name in names
+        for region in sorted(set(labels.legend.values()), key=lambda r: r.title)
+        if region.structure == name
+    )
+    levels = gray_window(background)
+    listed = ", ".join(STRUCTURES[name].title for name in names)
+    pictures = tuple(
+        draw_slice(
+            background,
+            view,
+            index,
+            window,
+            levels=levels,
+            outlines=outlines,
+            text=_slice_text(view, index),
+            synthetic=result.study.synthetic,
+            alt=f"{view.plane.capitalize()} {_slice_text(view, index)} with the outlines of {listed}. "
+            f"{_side_words(view)}",
+        )
+        for index in chosen
+    )
+    legend = tuple(
+        LegendEntry(colors[name], (f"{numbers[name]} " if name in numbers else "") + structure_title(name))
+        for name in names
+    )
+    source = "drawn by a person" if labels.source == "person" else f"made by {labels.source}"
+    caption = f"Regions that were measured, {source}; {_shown(view, chosen)}."
+    return Figure(pictures, caption, legend=legend)
+
+
+def _side_words(view: SliceView) -> str:
+    names = {"R": "right", "L": "left", "A": "front", "P": "back", "I": "feet", "S": "head"}
+    return f"The patient's {names[view.left_letter]} is on the left of the picture."
+
+
+def _shown(view: SliceView, chosen: tuple[int, ...]) -> str:
+    return f"{len(chosen)} of {plural(view.n_slices, f'{view.plane} slice')} shown"
+
+
+def _region_outlines(result: AnalysisResult, grid: Grid) -> tuple[Outline, ...]:
+    labels = result.labels
+    if labels is None or not labels.grid.is_same_as(grid):
+        return ()
+    muscular = {StructureKind.MUSCLE, StructureKind.COMPARTMENT}
+    fine = [r for r in set(labels.legend.values()) if STRUCTURES[r.structure].kind in muscular]
+    regions = fine or [r for r in set(labels.legend.values()) if r.structure == "muscle"]
+    return tuple(
+        Outline(labels.mask(region), "#FFFFFF", width=0.7) for region in sorted(regions, key=lambda r: r.title)
+    )
+
+
+def _numbers_for_alt(result: AnalysisResult, quantity: str) -> str:
+    said = [
+        f"{m.region.side or 'both sides'} {m.value:.3g} {with_unit('', m.unit).strip()}".strip()
+        for m in result.measurements
+        if m.quantity == quantity
+        and m.region.structure == "muscle"
+        and m.region.level is None
+        and m.statistic == "median"
+        and m.value is not None
+    ]
+    return f" Median in muscle: {', '.join(said)}." if said else ""
+
+
+def map_figure(result: AnalysisResult, key: str, parametric: ParametricMap, count: int) -> Figure | None:
+    """A map over the gray image, with outlines of the muscles where they are on its grid."""
+    if not parametric.valid.any():
+        return None
+    view = view_of(parametric.grid)
+    background = background_for(result, key, parametric.grid)
+    outlines = _region_outlines(result, parametric.grid)
+    inside = np.zeros(parametric.grid.shape, dtype=bool)
+    for outline in outlines:
+        inside |= outline.mask
+    weight = parametric.valid & inside if (parametric.valid & inside).any() else parametric.valid
+    chosen = choose_slices(weight, view, count)
+    window = _body_window(background, parametric.valid, view)
+    scale = scale_for(parametric)
+    levels = gray_window(background)
+    title = quantity_title(parametric.quantity)
+    values = np.asarray(parametric.values)
+    pictures: tuple[Picture, ...] = tuple(
+        draw_slice(
+            background,
+            view,
+            index,
+            window,
+            levels=levels,
+            overlay=Overlay(values, scale),
+            outlines=outlines,
+            text=_slice_text(view, index),
+            synthetic=result.study.synthetic,
+            alt=f"{title} in color on {view.plane} {_slice_text(view, index)}. {_side_words(view)}"
+            + _numbers_for_alt(result, parametric.quantity),
+        )
+        for index in chosen
+    )
+    shown = values[parametric.valid]
+    bar = draw_scale(
+        scale,
+        parametric.unit,
+        title,
+        below=bool((shown < scale.low).any()),
+        above=bool((shown > scale.high).any()),
+    )
+    caption = f"{title} ({parametric.method}); {_shown(view, chosen)}. Gray where the map is not valid."
+    if parametric.invalid_reasons:
+        counted = [f"{words_of(reason)} {count}" for reason, count in parametric.invalid_reasons.items() if count]
+        if counted:
+            caption += f" Voxels left out: {', '.join(counted)}."
+    caption += "".join(f" {_sentence(flag)}" for flag in parametric.flags)
+    return Figure(pictures, caption, scale=bar)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def main_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) -> tuple[Figure, ...]:
+    """Figures of the main maps."""
+    main = {key: value for key, value in maps.items() if not is_supporting(value.quantity)}
+    count = max(1, min(PICTURES_PER_MAP, PICTURES_OF_MAIN_MAPS // max(1, len(main))))
+    figures = (map_figure(result, key, value, count) for key, value in main.items())
+    return tuple(figure for figure in figures if figure is not None)
+
+
+def supporting_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) -> tuple[Figure, ...]:
+    """One slice of each supporting map."""
+    supporting = [(key, value) for key, value in maps.items() if is_supporting(value.quantity)][:SUPPORTING_MAPS]
+    figures = (map_figure(result, key, value, 1) for key, value in supporting)
+    return tuple(figure for figure in figures if figure is not None)

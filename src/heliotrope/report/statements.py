@@ -1,0 +1,197 @@
+"""Findings, checks and verdicts as blocks of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from heliotrope.domain.anatomy import STRUCTURES, Side, StructureKind
+from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.result import AnalysisResult, QualityCheck
+from heliotrope.domain.truth import Truth
+from heliotrope.domain.verdict import Verdict
+from heliotrope.report.citations import Citations
+from heliotrope.report.document import (
+    Block,
+    BulletItem,
+    BulletList,
+    Column,
+    Facts,
+    Foldable,
+    Paragraph,
+    Row,
+    Subheading,
+    Table,
+    Text,
+    Tone,
+)
+from heliotrope.report.tables import structure_title
+from heliotrope.report.vocabulary import capitalized, words_of
+
+KIND_TITLES: Mapping[FindingKind, str] = {
+    FindingKind.QUALITY: "Image quality",
+    FindingKind.EDEMA: "Edema",
+    FindingKind.FAT: "Fat replacement",
+    FindingKind.ATROPHY: "Atrophy",
+    FindingKind.SYMMETRY: "Symmetry",
+    FindingKind.DISTRIBUTION: "Distribution",
+    FindingKind.FASCIA: "Fascia",
+    FindingKind.SUBCUTIS: "Subcutaneous tissue",
+    FindingKind.SKIN: "Skin",
+    FindingKind.CALCINOSIS: "Calcinosis",
+    FindingKind.BIOPSY_SITE: "Biopsy site",
+    FindingKind.SCORE: "Scores",
+    FindingKind.CHANGE: "Change",
+    FindingKind.DIFFERENTIAL: "What else it could be",
+}
+
+_MARKS = {
+    Truth.TRUE: ("present", Tone.ATTENTION),
+    Truth.FALSE: ("not present", Tone.GOOD),
+    Truth.UNKNOWN: ("not assessable", Tone.UNKNOWN),
+}
+_PRESENCE_KINDS = {
+    FindingKind.EDEMA,
+    FindingKind.FAT,
+    FindingKind.ATROPHY,
+    FindingKind.FASCIA,
+    FindingKind.SUBCUTIS,
+    FindingKind.SKIN,
+    FindingKind.CALCINOSIS,
+}
+OWN_SECTION = (FindingKind.BIOPSY_SITE, FindingKind.SCORE, FindingKind.DIFFERENTIAL, FindingKind.CHANGE)
+_SMALL = {StructureKind.MUSCLE, StructureKind.COMPARTMENT}
+_GROUP_SIDES: tuple[Side | None, ...] = (Side.RIGHT, Side.LEFT, None)
+
+
+def mark_of(finding: Finding) -> tuple[str, Tone]:
+    """Word in front of a finding, and its tone."""
+    if finding.kind in _PRESENCE_KINDS or finding.present is Truth.UNKNOWN:
+        return _MARKS[finding.present]
+    return ("", Tone.PLAIN)
+
+
+def finding_item(finding: Finding, citations: Citations, *, lead: str = "") -> BulletItem:
+    """One finding with its limits as smaller lines."""
+    mark, tone = mark_of(finding)
+    return BulletItem(Text(finding.statement, citations.cite(finding.evidence)), mark, tone, finding.limits, lead)
+
+
+def is_regional(finding: Finding) -> bool:
+    """True when a finding speaks of one muscle or compartment only."""
+    if finding.kind in (*OWN_SECTION, FindingKind.QUALITY):
+        return False
+    structures = {region.structure for region in finding.regions}
+    return len(structures) == 1 and all(STRUCTURES[name].kind in _SMALL for name in structures)
+
+
+def key_findings(findings: Sequence[Finding], citations: Citations) -> tuple[Block, ...]:
+    """Findings on the whole study, a limb or a tissue, by kind in the report's order."""
+    items = [
+        finding_item(finding, citations, lead=KIND_TITLES[kind])
+        for kind in FindingKind
+        if kind is not FindingKind.QUALITY
+        for finding in findings
+        if finding.kind is kind and not is_regional(finding)
+    ]
+    return (BulletList(tuple(items)),) if items else ()
+
+
+def group_of(finding: Finding) -> str:
+    """Compartment of a regional finding, or the structure itself."""
+    name = finding.regions[0].structure
+    return STRUCTURES[name].compartment or name
+
+
+def regional_findings(findings: Sequence[Finding], citations: Citations) -> tuple[Block, ...]:
+    """Findings on single muscles and compartments, by group and side."""
+    regional = [f for f in findings if is_regional(f)]
+    order = list(STRUCTURES)
+    blocks: list[Block] = []
+    for group in sorted({group_of(f) for f in regional}, key=order.index):
+        for side in _GROUP_SIDES:
+            mine = [f for f in regional if group_of(f) == group and f.regions[0].side == side]
+            if mine:
+                mine.sort(key=lambda f: order.index(f.regions[0].structure))
+                name = structure_title(group)
+                blocks.append(Subheading(f"{name}, {side}" if side else name))
+                blocks.append(BulletList(tuple(finding_item(f, citations) for f in mine)))
+    return tuple(blocks)
+
+
+def detail_text(value: object) -> str:
+    """One machine-readable detail as words; None is said, not left blank."""
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Truth):
+        return {Truth.TRUE: "yes", Truth.FALSE: "no", Truth.UNKNOWN: "unknown"}[value]
+    if isinstance(value, float):
+        return f"{value:.4g}".replace("-", "−")
+    if isinstance(value, Mapping):
+        return "; ".join(f"{words_of(str(k))} {detail_text(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(detail_text(v) for v in value)
+    return str(value)
+
+
+def details_of(finding: Finding) -> Facts | None:
+    """The machine-readable parts as names and values."""
+    if not finding.details:
+        return None
+    return Facts(tuple((capitalized(words_of(key)), detail_text(value)) for key, value in finding.details.items()))
+
+
+def quality_blocks(result: AnalysisResult, citations: Citations) -> tuple[Block, ...]:
+    """Named checks, quality findings, conflicts among headers, notes on the labels."""
+    items = [_check_item(check) for check in result.quality]
+    for finding in result.findings:
+        if finding.kind is FindingKind.QUALITY:
+            mark, tone = {
+                Truth.TRUE: ("attention", Tone.ATTENTION),
+                Truth.FALSE: ("passed", Tone.GOOD),
+                Truth.UNKNOWN: ("not checked", Tone.UNKNOWN),
+            }[finding.present]
+            items.append(
+                BulletItem(Text(finding.statement, citations.cite(finding.evidence)), mark, tone, finding.limits)
+            )
+    items += [BulletItem(Text(note), "attention", Tone.ATTENTION) for note in result.study.notes]
+    if result.labels is not None:
+        items += [BulletItem(Text(note), "labels", Tone.PLAIN) for note in result.labels.notes]
+    order = {"failed": 0, "attention": 1, "not checked": 2, "labels": 3, "passed": 4}
+    items.sort(key=lambda item: order.get(item.mark, 3))
+    if not items:
+        return (Paragraph((Text("No check was made."),)),)
+    return (BulletList(tuple(items)),)
+
+
+def _check_item(check: QualityCheck) -> BulletItem:
+    mark, tone = {
+        True: ("passed", Tone.GOOD),
+        False: ("failed", Tone.ATTENTION),
+        None: ("not checked", Tone.UNKNOWN),
+    }[check.passed]
+    name = check.name if " " in check.name else words_of(check.name)
+    return BulletItem(Text(f"{capitalized(name)}: {check.detail}" if check.detail else capitalized(name)), mark, tone)
+
+
+def verdict_blocks(verdict: Verdict, citations: Citations) -> tuple[Block, ...]:
+    """An instrument's answer, what would decide it, its caveats and its trace."""
+    blocks: list[Block] = [Subheading(f"{verdict.instrument} ({verdict.rule_version})")]
+    blocks.append(Facts(tuple((capitalized(words_of(k)), detail_text(v)) for k, v in _flat(verdict.fields))))
+    items = [BulletItem(Text(item), "would decide") for item in verdict.would_decide]
+    items += [BulletItem(Text(caveat), "note") for caveat in verdict.caveats]
+    if items:
+        blocks.append(BulletList(tuple(items)))
+    if verdict.trace:
+        rows = tuple(
+            Row((Text(step.rule), Text(step.statement, citations.cite(step.evidence)))) for step in verdict.trace
+        )
+        table = Table(f"Rules of {verdict.instrument} that fired", (Column("Rule"), Column("What was compared")), rows)
+        blocks.append(Foldable(f"How {verdict.instrument} came to this", (table,)))
+    return tuple(blocks)
+
+
+def _flat(fields: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
+    return tuple((str(key), value) for key, value in fields.items())
