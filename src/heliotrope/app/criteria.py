@@ -14,7 +14,7 @@ from heliotrope.criteria.registry import INSTRUMENTS, find
 from heliotrope.domain.verdict import Verdict
 from heliotrope.evidence.ledger import ledger
 from heliotrope.evidence.model import Source
-from heliotrope.io.records import DuplicateKey, read_record
+from heliotrope.io.records import DuplicateKeyError, read_record
 
 # What may stand beside `inputs:` in a file; nothing of it is read.
 _ENVELOPE: Final = frozenset(
@@ -34,7 +34,7 @@ def read_inputs(path: Path, instrument: Instrument) -> Mapping[str, Any]:
     """
     try:
         record = read_record(path)
-    except DuplicateKey as error:
+    except DuplicateKeyError as error:
         raise RecordError((Problem(Code.CONFLICT, error.key[:80], "given twice", error.hint),)) from None
     if not isinstance(record, Mapping):
         hint = "write the inputs as field: value lines, or under inputs:"

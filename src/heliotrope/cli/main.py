@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import heliotrope
+from heliotrope.cli import criteria
 from heliotrope.cli.shell import ExitStatus, answer_error
 from heliotrope.domain.errors import HeliotropeError, OptionError
 
@@ -19,6 +20,9 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+for _command in (criteria,):
+    _command.register(application)
 
 
 @application.callback(invoke_without_command=True)

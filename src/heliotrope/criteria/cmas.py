@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from math import floor
 from typing import Any, Final
 
 from heliotrope.criteria.exact import text
@@ -66,9 +67,10 @@ def _evaluate_duration(record: Record, trace: Trace | None) -> dict[str, Any]:
     seconds = record.number("seconds", 0, None, "s")
     record.settle()
     assert item is not None
-    score = None if seconds is None else bisect_right(DURATION_STEPS[item], seconds.__floor__())
-    if trace is not None and seconds is not None:
-        trace.add("duration", f"{item} held for {text(seconds)} s: {score} points", "cmas-duration-steps")
+    score = None if seconds is None else bisect_right(DURATION_STEPS[item], floor(seconds))
+    if trace is not None:
+        said = "time unknown" if seconds is None else f"held for {text(seconds)} s: {score} points"
+        trace.add("duration", f"{item} {said}", "cmas-duration-steps")
     return {"score": score}
 
 

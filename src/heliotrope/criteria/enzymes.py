@@ -70,9 +70,7 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
             ratios[name] = value * scale / limit
     record.settle()
 
-    raised = {
-        name: Truth.of(ratios[name] > 1) if name in ratios else Truth.UNKNOWN for name in EULAR_ACR_ANALYTES
-    }
+    raised = {name: Truth.of(ratios[name] > 1) if name in ratios else Truth.UNKNOWN for name in EULAR_ACR_ANALYTES}
     item = any_of(*raised.values())
     highest = most_abnormal(ratios)
     if trace is not None:

@@ -78,8 +78,7 @@ def _subgroup(items: dict[str, Truth], others: dict[str, Truth], age: Fraction |
     inclusion = any_of(all_of(others["finger_flexor_weakness"], others["treatment_not_improved"]), vacuoles)
     minor = Truth.UNKNOWN if age is None else Truth.of(age < 18)
     leaves = {
-        _leaf(*answers)
-        for answers in product(_answers(minor), _answers(rash), _answers(weakness), _answers(inclusion))
+        _leaf(*answers) for answers in product(_answers(minor), _answers(rash), _answers(weakness), _answers(inclusion))
     }
     return leaves.pop() if len(leaves) == 1 else "indeterminate"
 
@@ -228,10 +227,7 @@ INSTRUMENT: Final = Instrument(
     evaluate=_evaluate,
     answer=("category", "iim_classified", "subgroup"),
     completions={
-        **{
-            (name,): (True, False)
-            for name in (*ITEMS, *BIOPSY_ITEMS, "better_explanation", *_OTHER_FACTS[2:])
-        },
+        **{(name,): (True, False) for name in (*ITEMS, *BIOPSY_ITEMS, "better_explanation", *_OTHER_FACTS[2:])},
         ("age_at_onset",): (0, 18, 40),
     },
     evidence=("eular-acr-weights", "eular-acr-age-points", "eular-acr-cutoffs", "eular-acr-setting"),

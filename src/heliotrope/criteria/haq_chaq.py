@@ -99,7 +99,7 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
     n_categories = len(bounds)
     low_sum, high_sum = (sum(bound[end] for bound in bounds.values()) for end in (0, 1))
     assessable = n_categories >= MINIMUM_CATEGORIES
-    low, high = (Fraction(total, n_categories) if assessable else None for total in (low_sum, high_sum))
+    mean_low, mean_high = (Fraction(total, n_categories) if assessable else None for total in (low_sum, high_sum))
     settled = n_categories == len(known) and low_sum == high_sum
     if trace is not None:
         for name, bound in bounds.items():
@@ -108,9 +108,9 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
         trace.add("index", said, "haq-minimum", "haq-range")
     return {
         "status": "not_assessable" if not assessable else "complete" if settled else "partial",
-        "score": rounded(low, SCORE_DECIMALS) if low is not None and low == high else None,
-        "score_min": None if low is None else rounded(low, SCORE_DECIMALS),
-        "score_max": None if high is None else rounded(high, SCORE_DECIMALS),
+        "score": rounded(mean_low, SCORE_DECIMALS) if mean_low is not None and mean_low == mean_high else None,
+        "score_min": None if mean_low is None else rounded(mean_low, SCORE_DECIMALS),
+        "score_max": None if mean_high is None else rounded(mean_high, SCORE_DECIMALS),
         "n_categories": n_categories,
     }
 
@@ -122,8 +122,6 @@ INSTRUMENT: Final = Instrument(
     purpose="Function 0-3, higher is worse; mean of the answered categories. No item wording is shipped.",
     evaluate=_evaluate,
     answer=("status", "score"),
-    completions={
-        ("categories", name): ({"items": [0]}, {"items": [WORST]}) for name in CATEGORIES["HAQ"]
-    },
+    completions={("categories", name): ({"items": [0]}, {"items": [WORST]}) for name in CATEGORIES["HAQ"]},
     evidence=("haq-range", "haq-categories", "haq-aid-rule", "haq-minimum"),
 )

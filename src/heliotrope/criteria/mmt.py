@@ -86,7 +86,9 @@ def _evaluate_mmt8(record: Record, trace: Trace | None) -> dict[str, Any]:
     fields["left_substituted"] = substituted
     if trace is not None:
         statement = "mmt8-unilateral" if mode == "unilateral" else "mmt8-bilateral"
-        said = f"{fields['score_min']} to {fields['score_max']} of {fields['max']}, {fields['n_missing']} grades missing"
+        said = (
+            f"{fields['score_min']} to {fields['score_max']} of {fields['max']}, {fields['n_missing']} grades missing"
+        )
         trace.add(f"sum, {mode}", said, statement, "mmt8-muscles")
         for name in substituted:
             trace.add("side", f"{name}: left, because the right could not be tested", "mmt8-unilateral")
@@ -120,8 +122,9 @@ def _evaluate_grade(record: Record, trace: Trace | None) -> dict[str, Any]:
         record.problem(Code.MISSING, "grade", "not given", f"one of: {', '.join(KENDALL)}")
     grade = record.choice("grade", KENDALL)
     record.settle()
-    if trace is not None and grade is not None:
-        trace.add("key", f"grade {grade} is {KENDALL[grade]} of 10", "mmt-kendall-key")
+    if trace is not None:
+        said = "grade unknown" if grade is None else f"grade {grade} is {KENDALL[grade]} of 10"
+        trace.add("key", said, "mmt-kendall-key")
     return {"score": None if grade is None else KENDALL[grade]}
 
 

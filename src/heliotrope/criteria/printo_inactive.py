@@ -1,4 +1,4 @@
-"""Clinically inactive juvenile dermatomyositis: PRINTO 2013, and the revision of 2015 with obligatory physician global."""
+"""Clinically inactive juvenile dermatomyositis: PRINTO 2013, and its revision of 2015."""
 
 from __future__ import annotations
 

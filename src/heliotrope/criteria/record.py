@@ -139,7 +139,9 @@ class Record:
         if isinstance(value, str) and value in known:
             return value
         shown = f"'{value[:40]}'" if isinstance(value, str) else kind(value)
-        self.problem(Code.ENUM, field, f"{shown} is not an option", f"one of: {', '.join(known)} (quote text like 'no')")
+        self.problem(
+            Code.ENUM, field, f"{shown} is not an option", f"one of: {', '.join(known)} (quote text like 'no')"
+        )
         return None
 
     def section(self, field: str, path: str | None = None) -> Record:

@@ -19,15 +19,15 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
     record.settle()
 
     if baseline is None or followup is None:
+        if trace is not None:
+            trace.add("change", "a score is unknown", "sctc-change-rule")
         return {"pct": None, "state": "not_assessable_missing"}
     if baseline == 0:
         if trace is not None:
             trace.add("baseline", "0: no percentage can be taken of it", "sctc-zero-baseline")
         return {"pct": None, "state": "not_assessable_zero_baseline"}
     percent = 100 * (followup - baseline) / baseline
-    state = (
-        "progression" if percent > LIMIT_PERCENT else "improvement" if percent < -LIMIT_PERCENT else "stable"
-    )
+    state = "progression" if percent > LIMIT_PERCENT else "improvement" if percent < -LIMIT_PERCENT else "stable"
     if trace is not None:
         trace.add("change", f"{text(percent)} % (stable from -25 to +25 %): {state}", "sctc-change-rule")
     return {"pct": rounded(percent, PERCENT_DECIMALS), "state": state}

@@ -76,7 +76,7 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "eular-acr-enzymes",
-        "The enzyme item is CK, LDH, AST or ALT above the upper limit of normal, counted once; aldolase does not count.",
+        "The enzyme item is CK, LDH, AST or ALT above the upper limit of normal, counted once; aldolase does not.",
         ("lundberg-2017",),
         Status.SECONDARY,
         _EULAR,
@@ -322,7 +322,7 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "cancer-basic-panel",
-        "Basic panel: history, examination, blood count, liver tests, ESR and CRP, protein electrophoresis, urinalysis, "
+        "Basic panel: history, examination, blood count, liver tests, ESR and CRP, electrophoresis, urinalysis, "
         "chest radiograph.",
         ("oldroyd-2023",),
         Status.VERIFIED,
@@ -349,7 +349,7 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "cancer-additional-tests",
-        "Consider PET-CT and endoscopy after a negative first screen at high risk, PET-CT as single test with TIF1g, DM, "
+        "Consider PET-CT and endoscopy after a negative first screen at high risk, PET-CT alone with TIF1g, DM, "
         "onset over 40 and one more high-risk clinical feature, nasoendoscopy in regions of raised risk.",
         ("oldroyd-2023",),
         Status.VERIFIED,

@@ -118,7 +118,9 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source("j-rheumatol-ranges", "Table of ranges of myositis measures, J Rheumatol", other="table 37676"),
     Source("fries-1980", "Fries JF et al., Health Assessment Questionnaire, 1980", other="not read; from memory"),
-    Source("singh-1994", "Singh G et al., Childhood Health Assessment Questionnaire, 1994", other="not read; from memory"),
+    Source(
+        "singh-1994", "Singh G et al., Childhood Health Assessment Questionnaire, 1994", other="not read; from memory"
+    ),
     Source(
         "rider-2004",
         "Rider LG et al., preliminary definitions of improvement, Arthritis Rheum 2004;50:2281-2290",
@@ -196,7 +198,9 @@ SOURCES: tuple[Source, ...] = (
         "Kattapuram TM et al., Idiopathic and diabetic skeletal muscle necrosis, Skeletal Radiol 2005;34:203-209",
     ),
     Source("carr-calcifications", "Carr RB, Soft tissue calcifications", other="thoracickey.com"),
-    Source("isr-tropical-29", "International Society of Radiology, tropical diseases, chapter 29", other="isradiology.org"),
+    Source(
+        "isr-tropical-29", "International Society of Radiology, tropical diseases, chapter 29", other="isradiology.org"
+    ),
     Source("radiology-key-soft-tissue", "Radiology Key, soft tissue imaging"),
     Source("roentgen-ray-reader", "Roentgen Ray Reader, soft tissue calcifications"),
     Source("eurorad-8744", "Eurorad case 8744, calcinosis cutis in dermatomyositis"),
@@ -226,7 +230,9 @@ SOURCES: tuple[Source, ...] = (
         "Valenzuela A et al., Change in calcinosis over one year, Semin Arthritis Rheum 2022;53:151980",
         doi="10.1016/j.semarthrit.2022.151980",
     ),
-    Source("ohdsi-myositis", "OHDSI MyositisNetworkStudy, concept sets", other="github ohdsi-studies/MyositisNetworkStudy"),
+    Source(
+        "ohdsi-myositis", "OHDSI MyositisNetworkStudy, concept sets", other="github ohdsi-studies/MyositisNetworkStudy"
+    ),
     Source("mondo", "MONDO disease ontology, mappings", other="github monarch-initiative/mondo, commit fad2512b"),
     Source("hpo", "Human Phenotype Ontology, English labels of the release 2023-07-21"),
     Source("lab-catalog", "Public laboratory catalog with LOINC codes"),

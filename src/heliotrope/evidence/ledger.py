@@ -68,12 +68,14 @@ def collect(topics: Mapping[str, ModuleType]) -> Ledger:
     conflicts: list[str] = []
     for topic, module in topics.items():
         for source in getattr(module, "SOURCES", ()):
-            if sources.setdefault(source.key, source) != source:
+            known = sources.setdefault(source.key, source)
+            if known != source:
                 conflicts.append(f"source '{source.key}' of '{topic}' is already listed with other content")
         for statement in getattr(module, "STATEMENTS", ()):
-            if statements.setdefault(statement.key, statement) != statement:
-                conflicts.append(f"statement '{statement.key}' of '{topic}' is already listed with other content")
+            first = statements.setdefault(statement.key, statement)
             origin.setdefault(statement.key, topic)
+            if first != statement:
+                conflicts.append(f"statement '{statement.key}' of '{topic}' is already listed with other content")
     conflicts.extend(
         f"statement '{statement.key}' names the source '{name}', which no topic lists"
         for statement in statements.values()

@@ -1,7 +1,7 @@
 """Clinical records as YAML or JSON: numbers as exact decimals, no surprises of YAML 1.1, bounded size.
 
-Only ``true`` and ``false`` are truths and only ``null``, ``~`` and nothing are unknown. ``no``, ``on`` and ``y`` stay the
-text they are, as keys and as values; a date stays text; ``010`` is ten; ``1:30`` is text. A key written twice, a
+Only ``true`` and ``false`` are truths and only ``null``, ``~`` and nothing are unknown. ``no``, ``on`` and ``y`` stay
+text, as keys and as values; a date stays text; ``010`` is ten; ``1:30`` is text. A key written twice, a
 recursive alias and a record past the limits are refused.
 """
 
@@ -25,7 +25,7 @@ _LONGEST_INTEGER: Final = 400
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
-class DuplicateKey(FileFormatError):
+class DuplicateKeyError(FileFormatError):
     """A key stands twice in one mapping; which one was meant is not guessed."""
 
     default_code = "E_CONFLICT"
@@ -67,28 +67,40 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _pattern, list(_first))
 
 
-def _scalar(loader: _Loader, node: yaml.Node) -> str:
+def _scalar(loader: Any, node: yaml.Node) -> str:
     assert isinstance(node, yaml.ScalarNode)
     return str(loader.construct_scalar(node))
 
 
-def _construct_mapping(loader: _Loader, node: yaml.Node) -> dict[Hashable, Any]:
+def _truth(loader: Any, node: yaml.Node) -> bool:
+    text = _scalar(loader, node)
+    if not _BOOLEAN.match(text):
+        raise FileFormatError("a value tagged as truth is neither true nor false", hint="write true, false or null")
+    return text.lower() == "true"
+
+
+def _number(loader: Any, node: yaml.Node) -> int | Decimal:
+    text = _scalar(loader, node)
+    return _integer(text) if _INTEGER.match(text) else _decimal(text)
+
+
+def _construct_mapping(loader: Any, node: yaml.Node) -> dict[Hashable, Any]:
     assert isinstance(node, yaml.MappingNode)
     result: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable) or isinstance(key, list | dict):
+        if not isinstance(key, Hashable):
             raise FileFormatError("a mapping has a key that is no plain text", hint="use field names as keys")
         if key in result:
-            raise DuplicateKey(str(key))
+            raise DuplicateKeyError(str(key))
         result[key] = loader.construct_object(value_node, deep=True)
     return result
 
 
-_Loader.add_constructor("tag:yaml.org,2002:bool", lambda loader, node: _scalar(loader, node).lower() == "true")
+_Loader.add_constructor("tag:yaml.org,2002:bool", _truth)
 _Loader.add_constructor("tag:yaml.org,2002:null", lambda _loader, _node: None)
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _integer(_scalar(loader, node)))
-_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: _decimal(_scalar(loader, node)))
+_Loader.add_constructor("tag:yaml.org,2002:int", _number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 _Loader.add_constructor("tag:yaml.org,2002:special", lambda _loader, _node: Decimal("NaN"))
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _scalar)
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
@@ -144,7 +156,7 @@ def parse_yaml(text: str) -> object:
             raise
         raise FileFormatError("not readable as YAML", hint="write plain text in UTF-8") from None
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def _refuse_deep(text: str) -> None:
@@ -163,7 +175,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise DuplicateKey(key)
+            raise DuplicateKeyError(key)
         result[key] = value
     return result
 
