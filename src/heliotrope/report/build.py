@@ -7,7 +7,6 @@ from heliotrope.domain.result import AnalysisResult
 from heliotrope.evidence.model import Status
 from heliotrope.report.citations import Citations
 from heliotrope.report.document import (
-    SYNTHETIC_LINE,
     Block,
     BulletItem,
     BulletList,
@@ -98,8 +97,6 @@ def build(result: AnalysisResult, *, show_identifiers: bool = False) -> Document
 
 def _scanned(result: AnalysisResult, *, show_identifiers: bool) -> Section:
     blocks: list[Block] = []
-    if result.study.synthetic:
-        blocks.append(Notice(SYNTHETIC_LINE))
     table = series_table(result.study, show_identifiers=show_identifiers)
     blocks.append(table if table is not None else Notice("No series of a known kind was found in this study."))
     blocks.append(files_paragraph(result.study))
@@ -157,7 +154,7 @@ def _pictures(result: AnalysisResult) -> Section | None:
     supporting = supporting_map_figures(result.maps, result)
     if supporting:
         blocks.append(Foldable("Supporting maps", supporting))
-    return Section("pictures", "Pictures", tuple(blocks), new_page=True) if blocks else None
+    return Section("pictures", "Pictures", tuple(blocks)) if blocks else None
 
 
 def _not_assessed(result: AnalysisResult) -> Section:

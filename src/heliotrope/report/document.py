@@ -8,9 +8,6 @@ from enum import StrEnum
 STANDING_LINE = "For research use. Not a medical device. No diagnosis, order or treatment advice."
 """Stands on every page of every report."""
 
-SYNTHETIC_LINE = "SYNTHETIC DATA: this study was computed, nobody was scanned."
-"""Stands on every page of a report on generated images."""
-
 
 class Tone(StrEnum):
     """What a mark or notice says, told by word and symbol as well as by color."""

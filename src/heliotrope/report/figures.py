@@ -161,7 +161,7 @@ def draw_slice(
         _write(axes, 0.012, 0.975, text, ha="left", va="top")
     _draw_bar(axes, width_mm, height_mm)
     if synthetic:
-        _write(axes, 0.5, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=30, rotation=20, alpha=0.35, zorder=9)
+        _write(axes, 0.5, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=30, rotation=20, alpha=0.2, zorder=9)
         _write(axes, 0.988, 0.975, "SYNTHETIC", ha="right", va="top", fontweight="bold")
     png, width, height = encode(canvas)
     return Picture(png, alt, width, height)
