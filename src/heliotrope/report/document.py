@@ -158,6 +158,8 @@ class Figure:
     legend : tuple of LegendEntry
     columns : int
         How many pictures stand beside one another where the page is wide enough.
+    dark : bool
+        Black between the pictures, as for images; False for charts.
     """
 
     pictures: tuple[Picture, ...]
@@ -165,6 +167,7 @@ class Figure:
     scale: Picture | None = None
     legend: tuple[LegendEntry, ...] = ()
     columns: int = 2
+    dark: bool = True
 
 
 @dataclass(frozen=True)

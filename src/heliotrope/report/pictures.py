@@ -30,7 +30,19 @@ PICTURES_OF_MAIN_MAPS = 20
 """Shared among the main maps, so that a report stays a few megabytes."""
 PICTURES_PER_MAP = 4
 SUPPORTING_MAPS = 8
-_SUPPORTING_ENDINGS = ("_sd", "_crlb", "_residual", "residual", "amplitude", "b1", "_b1", "chi2", "field_map")
+_SUPPORTING_ENDINGS = (
+    "_sd",
+    "_crlb",
+    "_residual",
+    "residual",
+    "amplitude",
+    "b1",
+    "_b1",
+    "chi2",
+    "_field",
+    "field_map",
+    "signal_fraction",
+)
 
 
 def is_supporting(quantity: str) -> bool:

@@ -59,9 +59,12 @@ QUANTITY_TITLES: Mapping[str, str] = MappingProxyType(
     {
         "t2": "T2",
         "water_t2": "Water T2",
-        "water_t2_sd": "Standard deviation of water T2",
+        "water_t2_sd": "Water T2, expected noise",
         "legacy_t2": "T2, mono-exponential (legacy)",
         "b1": "Transmit field B1",
+        "transmit_field": "Transmit field B1",
+        "fat_signal_fraction": "Fat share of the echo signal",
+        "water_t2_residual": "Misfit of the water T2 model",
         "pdff": "Fat fraction",
         "fat_fraction": "Fat fraction",
         "adc": "Apparent diffusion coefficient",

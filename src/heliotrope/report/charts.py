@@ -1,0 +1,97 @@
+"""Small charts of numbers over timepoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure as Canvas
+
+from heliotrope.domain.units import Unit
+from heliotrope.report.document import Picture
+from heliotrope.report.figures import encode
+from heliotrope.report.palette import ACCENT, INK, QUIET
+from heliotrope.report.vocabulary import UNIT_STYLES, number_text, unit_symbol
+
+_BAND = "#d9d3e6"
+_DPI = 110
+
+
+@dataclass(frozen=True)
+class ChartPoint:
+    """One timepoint: its name, value and 95 % interval; a value of None leaves a gap that is named."""
+
+    name: str
+    value: float | None
+    ci95: tuple[float, float] | None = None
+
+
+def draw_course(
+    points: Sequence[ChartPoint],
+    unit: Unit,
+    title: str,
+    *,
+    error_limit: float | None,
+    connected: bool,
+    synthetic: bool = False,
+) -> Picture:
+    """One region's values over timepoints.
+
+    Parameters
+    ----------
+    points : sequence of ChartPoint
+        The first is the baseline.
+    unit : Unit
+    title : str
+    error_limit : float or None
+        Half width of the band around the baseline within which a change is measurement error. [`unit`]
+    connected : bool
+        Join the points; False when their order in time is hidden.
+    """
+    factor = UNIT_STYLES[unit].factor
+    canvas = Canvas(figsize=(3.3, 2.3), dpi=_DPI, facecolor="white")
+    axes = canvas.add_axes((0.19, 0.15, 0.77, 0.68))
+    baseline = points[0].value
+    if baseline is not None and error_limit is not None:
+        low, high = (baseline - error_limit) * factor, (baseline + error_limit) * factor
+        axes.axhspan(low, high, color=_BAND, lw=0)
+    known = [(x, p) for x, p in enumerate(points) if p.value is not None]
+    heights = [float(p.value or 0.0) * factor for _, p in known]
+    places = [x for x, _ in known]
+    axes.plot(places, heights, "o-" if connected else "o", color=ACCENT, ms=5, lw=1.5)
+    for (x, point), height in zip(known, heights, strict=True):
+        if point.ci95 is not None:
+            axes.plot([x, x], [point.ci95[0] * factor, point.ci95[1] * factor], color=ACCENT, lw=1.2)
+        axes.annotate(
+            number_text(float(point.value or 0.0), unit),
+            (x, height),
+            xytext=(5, 5),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=INK,
+        )
+    for x, point in enumerate(points):
+        if point.value is None:
+            axes.annotate(
+                "not\nassessable",
+                (x, 0.5),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                va="center",
+                fontsize=7,
+                color=QUIET,
+                style="italic",
+            )
+    axes.set_xlim(-0.4, len(points) - 0.4)
+    axes.margins(y=0.25)
+    axes.set_xticks(range(len(points)), [p.name for p in points], fontsize=8)
+    axes.tick_params(axis="y", labelsize=7.5)
+    symbol = unit_symbol(unit)
+    axes.set_title(title + (f" [{symbol}]" if symbol else ""), fontsize=8.5, loc="left", color=INK)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    if synthetic:
+        canvas.text(0.57, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=22, rotation=18, alpha=0.12)
+    png, width, height_px = encode(canvas)
+    said = ", ".join(f"{p.name} {'not assessable' if p.value is None else number_text(p.value, unit)}" for p in points)
+    return Picture(png, f"{title}: {said} {symbol}".strip() + ".", width, height_px)

@@ -1,0 +1,279 @@
+"""`Comparison` of timepoints to `Document`; wording from images alone, never progression or response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
+from heliotrope.domain.change import Change, ChangeVerdict
+from heliotrope.domain.comparison import ComparedTimepoint, Comparison
+from heliotrope.domain.measurement import Measurement
+from heliotrope.report.charts import ChartPoint, draw_course
+from heliotrope.report.citations import Citations
+from heliotrope.report.document import (
+    Block,
+    BulletItem,
+    BulletList,
+    Column,
+    Document,
+    Facts,
+    Figure,
+    Foldable,
+    Notice,
+    Paragraph,
+    References,
+    Row,
+    Section,
+    Table,
+    Text,
+    Tone,
+)
+from heliotrope.report.html import to_html
+from heliotrope.report.tables import ordered_quantities, structure_title
+from heliotrope.report.vocabulary import (
+    NOT_ASSESSABLE,
+    capitalized,
+    number_text,
+    plural,
+    quantity_title,
+    statistic_title,
+    unit_symbol,
+    with_unit,
+)
+
+MAXIMUM_CHARTS = 12
+MAXIMUM_KEY_CHANGES = 24
+_BEYOND = (ChangeVerdict.INCREASE, ChangeVerdict.DECREASE)
+_UNCOMPARED = (ChangeVerdict.NOT_COMPARABLE, ChangeVerdict.NOT_ASSESSABLE)
+_LARGE = {StructureKind.WHOLE, StructureKind.TISSUE, StructureKind.COMPARTMENT}
+
+
+def build_comparison(comparison: Comparison) -> Document:
+    """The report of a comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    Document
+        What changed by more than measurement error, courses, every change, what could not be compared, sources.
+    """
+    citations = Citations()
+    names = [t.name for t in comparison.timepoints]
+    sections = (
+        _key_changes(comparison, citations),
+        _courses(comparison),
+        _all_changes(comparison, citations),
+        _not_compared(comparison),
+        _how_judged(comparison, citations),
+        _references(citations),
+    )
+    if comparison.blinded:
+        subtitle = f"{plural(len(names), 'timepoint')}; their order in time is hidden"
+    else:
+        subtitle = f"{plural(len(names), 'timepoint')}, each held against the first"
+    return Document(
+        title="Comparison of timepoints",
+        subtitle=subtitle,
+        identity=(("Timepoints", ", ".join(names)), ("Baseline", names[0] if not comparison.blinded else "hidden")),
+        sections=tuple(section for section in sections if section is not None),
+        synthetic=comparison.synthetic,
+    )
+
+
+def comparison_to_html(comparison: Comparison) -> str:
+    """The comparison as one self-contained page."""
+    return to_html(build_comparison(comparison))
+
+
+def _name(change: Change) -> str:
+    return f"{quantity_title(change.quantity)} ({statistic_title(change.statistic)}), {change.region.title}"
+
+
+def _sentence(change: Change) -> str:
+    def said(value: float | None) -> str:
+        return NOT_ASSESSABLE if value is None else number_text(value, change.unit)
+
+    text = f"{_name(change)}: {said(change.baseline)} to {with_unit(said(change.followup), change.unit)}"
+    return f"{text}; {change.verdict}."
+
+
+def _key_changes(comparison: Comparison, citations: Citations) -> Section:
+    blocks: list[Block] = [Notice(note) for note in comparison.notes]
+    for name, changes in comparison.changes.items():
+        whole = [c for c in changes if c.region.level is None]
+        beyond = [c for c in whole if c.verdict in _BEYOND]
+        within = sum(c.verdict is ChangeVerdict.WITHIN for c in whole)
+        unjudged = sum(c.verdict is ChangeVerdict.UNJUDGED for c in whole)
+        uncompared = sum(c.verdict in _UNCOMPARED for c in whole)
+        beyond.sort(key=lambda c: -abs((c.difference or 0.0) / (c.error_limit or 1.0)))
+        items = tuple(
+            BulletItem(
+                Text(_sentence(c), citations.cite(c.evidence)),
+                "increase" if c.verdict is ChangeVerdict.INCREASE else "decrease",
+                Tone.ATTENTION,
+                lead=name,
+            )
+            for c in beyond[:MAXIMUM_KEY_CHANGES]
+        )
+        rest = f"{within} within measurement error, {unjudged} of unknown error, {uncompared} not compared"
+        hidden = len(beyond) - len(items)
+        more = f" {hidden} more stand in the table below." if hidden > 0 else ""
+        summary = f"{plural(len(beyond), 'change')} larger than measurement error; {rest}.{more}"
+        blocks.append(BulletList((BulletItem(Text(summary, strong=True), lead=name), *items)))
+    if not comparison.changes:
+        blocks.append(Paragraph((Text("There is no second timepoint to compare."),)))
+    return Section("changes", "What changed", tuple(blocks))
+
+
+def _measured(timepoint: ComparedTimepoint, region: Region, quantity: str, statistic: str) -> Measurement | None:
+    return next(
+        (m for m in timepoint.measurements if (m.region, m.quantity, m.statistic) == (region, quantity, statistic)),
+        None,
+    )
+
+
+def _charted(comparison: Comparison) -> list[Change]:
+    """The changes that get a chart: large regions first, changes beyond error before the others."""
+    every = [c for changes in comparison.changes.values() for c in changes]
+    unique: dict[tuple[Region, str, str], Change] = {}
+    for change in every:
+        comparable = change.region.level is None and change.baseline is not None and change.followup is not None
+        if not comparable or change.verdict in _UNCOMPARED:
+            continue
+        key = (change.region, change.quantity, change.statistic)
+        if key not in unique or change.verdict in _BEYOND:
+            unique[key] = change
+    order = ordered_quantities(m for t in comparison.timepoints for m in t.measurements)
+    return sorted(
+        unique.values(),
+        key=lambda c: (
+            c.verdict not in _BEYOND,
+            STRUCTURES[c.region.structure].kind not in _LARGE,
+            order.index(c.quantity) if c.quantity in order else len(order),
+        ),
+    )[:MAXIMUM_CHARTS]
+
+
+def _courses(comparison: Comparison) -> Section | None:
+    pictures = []
+    for change in _charted(comparison):
+        points = []
+        for timepoint in comparison.timepoints:
+            found = _measured(timepoint, change.region, change.quantity, change.statistic)
+            points.append(ChartPoint(timepoint.name, found.value if found else None, found.ci95 if found else None))
+        pictures.append(
+            draw_course(
+                points,
+                change.unit,
+                f"{quantity_title(change.quantity)}, {change.region.title}",
+                error_limit=change.error_limit,
+                connected=not comparison.blinded,
+                synthetic=comparison.synthetic,
+            )
+        )
+    if not pictures:
+        return None
+    caption = "Values at each timepoint with their 95 % intervals; the band is measurement error around the first."
+    if comparison.blinded:
+        caption += " The order of the timepoints is hidden and says nothing about time."
+    return Section("courses", "Course", (Figure(tuple(pictures), caption, columns=3, dark=False),))
+
+
+def _all_changes(comparison: Comparison, citations: Citations) -> Section | None:
+    blocks: list[Block] = []
+    for name, changes in comparison.changes.items():
+        compared = [c for c in changes if c.verdict not in _UNCOMPARED and c.region.level is None]
+        for quantity in dict.fromkeys(c.quantity for c in compared):
+            mine = [c for c in compared if c.quantity == quantity]
+            table = _change_table(name, quantity, mine, citations)
+            blocks.append(Foldable(f"{table.caption} ({plural(len(table.rows), 'row')})", (table,)))
+    return Section("numbers", "Every change", tuple(blocks)) if blocks else None
+
+
+def _change_table(name: str, quantity: str, changes: Sequence[Change], citations: Citations) -> Table:
+    unit = unit_symbol(changes[0].unit)
+    suffix = f" [{unit}]" if unit else ""
+
+    def cell(value: float | None, change: Change) -> Text:
+        if value is None:
+            return Text(NOT_ASSESSABLE, tone=Tone.UNKNOWN)
+        return Text(number_text(value, change.unit))
+
+    rows = tuple(
+        Row(
+            (
+                Text(structure_title(c.region.structure)),
+                Text(capitalized(c.region.side or "–")),
+                Text(statistic_title(c.statistic)),
+                cell(c.baseline, c),
+                cell(c.followup, c),
+                Text(
+                    NOT_ASSESSABLE if c.difference is None else number_text(c.difference, c.unit),
+                    strong=c.difference is not None,
+                    note="" if c.ci95 is None else " to ".join(number_text(v, c.unit) for v in c.ci95),
+                ),
+                Text("not known" if c.error_limit is None else number_text(c.error_limit, c.unit)),
+                Text(
+                    str(c.verdict),
+                    citations.cite(c.evidence),
+                    tone=Tone.ATTENTION if c.verdict in _BEYOND else Tone.PLAIN,
+                ),
+            )
+        )
+        for c in changes
+    )
+    heading = (
+        Column("Region"),
+        Column("Side"),
+        Column("Statistic"),
+        Column(f"Baseline{suffix}", numeric=True),
+        Column(f"{name}{suffix}", numeric=True),
+        Column(f"Difference{suffix}", numeric=True),
+        Column(f"Measurement error{suffix}", numeric=True),
+        Column("What may be said"),
+    )
+    return Table(f"{quantity_title(quantity)}, {name} against baseline", heading, rows)
+
+
+def _not_compared(comparison: Comparison) -> Section:
+    groups: dict[tuple[str, str, str, str], int] = {}
+    for name, changes in comparison.changes.items():
+        for c in changes:
+            if c.verdict in _UNCOMPARED:
+                key = (name, quantity_title(c.quantity), str(c.verdict), c.reason or "no reason was recorded")
+                groups[key] = groups.get(key, 0) + 1
+    if not groups:
+        text = "Every number of the first timepoint could be compared."
+        return Section("not-compared", "What could not be compared, and why", (Paragraph((Text(text),)),))
+    rows = tuple(
+        Row((Text(name), Text(quantity), Text(plural(count, "number")), Text(f"{verdict}: {reason}")))
+        for (name, quantity, verdict, reason), count in groups.items()
+    )
+    heading = (Column("Timepoint"), Column("Quantity"), Column("Numbers"), Column("Why"))
+    return Section("not-compared", "What could not be compared, and why", (Table("Not compared", heading, rows),))
+
+
+def _how_judged(comparison: Comparison, citations: Citations) -> Section:
+    origins: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for changes in comparison.changes.values():
+        for c in changes:
+            if c.origin:
+                origins.setdefault(quantity_title(c.quantity), (c.origin, citations.cite(c.evidence)))
+    text = (
+        "A change is stated only when it is larger than the repeatability coefficient (1.96 √2 times the "
+        "within-subject standard deviation) and method, scanner and protocol are the same. Images alone say nothing of "
+        "progression or response to treatment."
+    )
+    blocks: list[Block] = [Paragraph((Text(text),))]
+    if origins:
+        blocks.append(Facts(tuple((quantity, origin) for quantity, (origin, _) in origins.items())))
+    return Section("method", "How change was judged", tuple(blocks))
+
+
+def _references(citations: Citations) -> Section | None:
+    if not citations.references:
+        return None
+    return Section("references", "References", (References(citations.references),))

@@ -1,0 +1,86 @@
+"""The page on change."""
+
+import re
+
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.change import Change, ChangeVerdict
+from heliotrope.domain.comparison import ComparedTimepoint, Comparison
+from heliotrope.domain.units import Unit
+from heliotrope.report import comparison_to_html
+from tests.report.page import Page
+from tests.report.sample import number
+
+LEFT, RIGHT = Region("muscle", Side.LEFT), Region("muscle", Side.RIGHT)
+
+
+def comparison(*, blinded: bool = False) -> Comparison:
+    names = ("A", "B", "C") if blinded else ("T1", "T2", "T3")
+    values = ((44.0, 36.0), (39.0, 36.4), (38.0, None))
+    timepoints = tuple(
+        ComparedTimepoint(
+            name,
+            (
+                number(LEFT, "water_t2", left, Unit.MILLISECOND, ci95=(left - 0.5, left + 0.5)),
+                number(RIGHT, "water_t2", right, Unit.MILLISECOND),
+            ),
+        )
+        for name, (left, right) in zip(names, values, strict=True)
+    )
+
+    def change(region: Region, before: float, after: float | None, verdict: ChangeVerdict, reason: str = "") -> Change:
+        difference = None if after is None else after - before
+        return Change(
+            region,
+            "water_t2",
+            "median",
+            Unit.MILLISECOND,
+            before,
+            after,
+            verdict,
+            difference,
+            error_limit=3.0,
+            origin="system default, not published",
+            reason=reason,
+        )
+
+    cut = "The field of view cuts this region."
+    changes = {
+        names[1]: (
+            change(LEFT, 44.0, 39.0, ChangeVerdict.DECREASE),
+            change(RIGHT, 36.0, 36.4, ChangeVerdict.WITHIN),
+        ),
+        names[2]: (
+            change(LEFT, 44.0, 38.0, ChangeVerdict.DECREASE),
+            change(RIGHT, 36.0, None, ChangeVerdict.NOT_ASSESSABLE, cut),
+        ),
+    }
+    return Comparison(timepoints, changes, ("Not all images name a subject.",), blinded)
+
+
+def test_a_change_is_said_with_both_values_unit_and_verdict() -> None:
+    text = Page(comparison_to_html(comparison())).visible_text
+    assert "left muscle: 44.0 to 39.0 ms; decrease larger than measurement error." in text
+    assert "1 change larger than measurement error; 1 within measurement error" in text
+
+
+def test_what_could_not_be_compared_is_listed_with_its_reason() -> None:
+    text = Page(comparison_to_html(comparison())).visible_text
+    assert "not assessable: The field of view cuts this region." in text
+
+
+def test_no_page_on_change_speaks_of_its_meaning_for_the_patient() -> None:
+    text = Page(comparison_to_html(comparison())).visible_text.lower()
+    spoken = text.replace("images alone say nothing of progression or response to treatment", "")
+    assert not re.search(r"progress|respon|improv|worsen|deteriorat", spoken)
+
+
+def test_charts_name_each_value_and_a_gap_in_words() -> None:
+    pictures = [e.attributes["alt"] for e in Page(comparison_to_html(comparison())).all("img")]
+    assert "Water T2, left muscle: T1 44.0, T2 39.0, T3 38.0 ms." in pictures
+    assert "Water T2, right muscle: T1 36.0, T2 36.4, T3 not assessable ms." in pictures
+
+
+def test_a_blinded_page_does_not_say_which_timepoint_came_first() -> None:
+    text = Page(comparison_to_html(comparison(blinded=True))).visible_text
+    assert "order in time is hidden" in text
+    assert "Baseline" + "hidden" in text.replace("\n", "")
