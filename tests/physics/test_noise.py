@@ -38,7 +38,7 @@ def test_several_channels_are_recognized_by_their_law() -> None:
 def test_without_air_the_estimate_is_flagged_and_of_the_right_size() -> None:
     noisy = add_rician_noise(_echoes(with_air=False), 4.0, np.random.default_rng(3))
     found = estimate_noise(noisy)
-    assert found.method == "detail-mad/1"
+    assert found.method in {"detail-mad/1", "frame-subspace/1"}
     assert found.sd == pytest.approx(4.0, rel=0.35)
     assert "No usable background" in found.flags[0]
 
@@ -47,12 +47,12 @@ def test_zeroed_background_is_not_taken_for_noise() -> None:
     noisy = add_rician_noise(_echoes(with_air=True), 4.0, np.random.default_rng(4))
     noisy[_echoes(with_air=True) == 0.0] = 0.0
     found = estimate_noise(noisy)
-    assert found.method == "detail-mad/1"
+    assert found.method in {"detail-mad/1", "frame-subspace/1"}
     assert found.sd == pytest.approx(4.0, rel=0.35)
 
 
 def test_a_noiseless_series_has_no_noise() -> None:
-    assert estimate_noise(_echoes(with_air=True)).sd == 0.0
+    assert estimate_noise(_echoes(with_air=True)).sd < 1e-6 * 500.0
 
 
 def test_the_rician_correction_removes_the_mean_shift() -> None:

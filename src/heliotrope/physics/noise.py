@@ -29,6 +29,9 @@ BACKGROUND_DECAY_LIMIT = 1.25
 COIL_RANGE = (0.6, 64.0)
 """Effective number of channels that still looks like noise. [1]"""
 
+FEWEST_FRAMES_FOR_SUBSPACE = 8
+"""A spin-echo train fills about four principal components; the smaller half of eight is noise. [frames]"""
+
 RAYLEIGH_TOLERANCE = 0.15
 """Departure of the effective number of channels from 1 that still counts as Rician. [1]"""
 
@@ -86,7 +89,8 @@ def estimate_noise(frames: NDArray[np.generic], *, signal_mask: NDArray[np.bool_
     """Noise of a series of magnitude frames of one scene.
 
     Air is found as the voxels whose mean square over the frames follows the gamma law of pure noise (after Koay 2009,
-    doi 10.1016/j.jmr.2009.03.005) and does not decay; without air, the finest diagonal detail inside the body is used.
+    doi 10.1016/j.jmr.2009.03.005) and does not decay; without air, the smaller of two estimates inside the body is
+    used: the finest diagonal detail, and the frame patterns of least variance.
 
     Parameters
     ----------
@@ -164,20 +168,48 @@ def _as_air(power: FloatArray) -> NoiseEstimate | None:
 
 
 def _noise_from_detail(frames: NDArray[np.generic], signal_mask: NDArray[np.bool_] | None) -> NoiseEstimate:
+    """Take the smaller of two upper estimates inside the body: finest detail, and frame patterns of least variance."""
+    body = signal_mask if signal_mask is not None else frames[..., 0] != 0
     flag = (
-        "No usable background: noise estimated from the finest image detail inside the body (an upper estimate, one "
-        "channel assumed)."
+        "No usable background: noise estimated inside the body (an upper estimate; one channel and noise equal over "
+        "the image assumed)."
     )
+    found = [
+        (sd, method)
+        for sd, method in (
+            (_detail_sd(frames, body), "detail-mad/1"),
+            (_unexplained_sd(frames, body), "frame-subspace/1"),
+        )
+        if sd is not None
+    ]
+    if not found:
+        return NoiseEstimate(0.0, 1.0, "none/1", ("Too few voxels to estimate the noise.",))
+    sd, method = min(found)
+    return NoiseEstimate(sd, 1.0, method, (flag,))
+
+
+def _detail_sd(frames: NDArray[np.generic], body: NDArray[np.bool_]) -> float | None:
+    inside = body[:-1, :-1] & body[1:, :-1] & body[:-1, 1:] & body[1:, 1:]
+    if int(inside.sum()) < SMALLEST_BACKGROUND // 4:
+        return None
     estimates = []
     for n in range(frames.shape[3]):
         frame = frames[..., n].astype(np.float64)
-        corners = (frame[:-1, :-1], frame[1:, :-1], frame[:-1, 1:], frame[1:, 1:])
-        detail = (corners[0] - corners[1] - corners[2] + corners[3]) / 2.0
-        inside = np.minimum.reduce(corners) > 0.0
-        if signal_mask is not None:
-            inside &= signal_mask[:-1, :-1] & signal_mask[1:, :-1] & signal_mask[:-1, 1:] & signal_mask[1:, 1:]
-        if int(inside.sum()) >= SMALLEST_BACKGROUND // 4:
-            estimates.append(float(np.median(np.abs(detail[inside]))) / GAUSSIAN_MAD)
-    if not estimates:
-        return NoiseEstimate(0.0, 1.0, "none/1", ("Too few voxels to estimate the noise.",))
-    return NoiseEstimate(float(np.percentile(estimates, 25)), 1.0, "detail-mad/1", (flag,))
+        detail = (frame[:-1, :-1] - frame[1:, :-1] - frame[:-1, 1:] + frame[1:, 1:]) / 2.0
+        estimates.append(float(np.median(np.abs(detail[inside]))) / GAUSSIAN_MAD)
+    return float(np.percentile(estimates, 25))
+
+
+def _unexplained_sd(frames: NDArray[np.generic], body: NDArray[np.bool_]) -> float | None:
+    """Noise from the smallest principal variances of the frames, which carry no signal."""
+    n_frames = frames.shape[3]
+    covariance = np.zeros((n_frames, n_frames))
+    count = 0
+    for z in range(frames.shape[2]):
+        values = frames[:, :, z][body[:, :, z]].astype(np.float64)
+        covariance += values.T @ values
+        count += values.shape[0]
+    if n_frames < FEWEST_FRAMES_FOR_SUBSPACE or count < SMALLEST_BACKGROUND:
+        return None
+    variances = np.linalg.eigvalsh(covariance / count)
+    return float(np.sqrt(max(float(np.median(variances[: n_frames // 2])), 0.0)))
