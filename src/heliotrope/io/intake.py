@@ -1,0 +1,438 @@
+"""Studies from folders, archives and files: every file accounted for, every series in geometric order with its role."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from heliotrope.domain.errors import OptionError, StudyError
+from heliotrope.domain.images import Volume
+from heliotrope.domain.study import Acquisition, FileOutcome, FileRecord, FrameSource, Modality, Role, Series, Study
+from heliotrope.io.assembly import Assembly, Stack, assemble
+from heliotrope.io.frames import Component, FrameFacts
+from heliotrope.io.identity import SYNTHETIC_KEY, Patient, pseudonym_key, study_key, subject_key
+from heliotrope.io.nifti_intake import NiftiFrame, is_nifti_name, nifti_studies, read_nifti_volume
+from heliotrope.io.pixels import read_dicom_volume
+from heliotrope.io.roles import RoleFacts, decide_role
+from heliotrope.io.scan import RTSTRUCT_CLASS, Scanned, ScannedObject, scan
+from heliotrope.io.sources import Entry, list_input
+
+
+def role_of(text: str) -> Role:
+    """The role of that name.
+
+    Raises
+    ------
+    OptionError
+        Unknown; the hint lists what exists.
+    """
+    try:
+        return Role(text)
+    except ValueError:
+        known = ", ".join(role.value for role in Role)
+        raise OptionError(f"unknown role {text!r}", hint=f"use one of: {known}", code="E_OPTION") from None
+
+
+def read_study(path: Path | str, *, role: str | None = None, study_key: str | None = None) -> Study:
+    """Read the one study that a folder, archive, media directory or file holds.
+
+    Parameters
+    ----------
+    path : Path or str
+        Folder of any nesting, ``.zip``, DICOMDIR, DICOM or NIfTI file.
+    role : str or None
+        Role of NIfTI files that do not state one.
+    study_key : str or None
+        Which study to take where one patient has several.
+
+    Raises
+    ------
+    StudyError
+        ``E_NOT_FOUND``, ``E_EMPTY``, ``E_NO_IMAGES``, ``E_MIXED_PATIENTS``, ``E_MIXED_STUDIES``, ``E_NO_STUDY``.
+    OptionError
+        Unknown role.
+    """
+    studies, conflict = _read(Path(path), role)
+    images = [study for study in studies if study.series]
+    if not images:
+        files = tuple(record for study in studies for record in study.files)
+        raise StudyError(
+            f"no usable image: {_account(files)}",
+            hint="`heliotrope inspect` lists every file with its reason; export the images again if they are damaged",
+            code="E_NO_IMAGES",
+        )
+    if study_key is not None:
+        chosen = [study for study in images if study.key == study_key]
+        if not chosen:
+            known = ", ".join(study.key for study in images)
+            raise StudyError("no study of that key", hint=f"use one of: {known}", code="E_NO_STUDY")
+        return chosen[0]
+    subjects = {study.subject_key for study in images}
+    if len(subjects) > 1 or conflict is not None:
+        found = conflict or f"{len(subjects)} patients"
+        raise StudyError(
+            f"the input mixes patients ({found}) in {len(images)} studies",
+            hint="give one patient's folder; or choose one study by its key: " + _choices(images),
+            code="E_MIXED_PATIENTS",
+        )
+    if len(images) > 1:
+        raise StudyError(
+            f"the input holds {len(images)} studies of one patient",
+            hint="give one study's folder; or choose one by its key: " + _choices(images),
+            code="E_MIXED_STUDIES",
+        )
+    return images[0]
+
+
+def read_studies(path: Path | str, *, role: str | None = None) -> tuple[Study, ...]:
+    """All studies an input holds, of any number of patients, oldest first.
+
+    Stray files of an input with several studies are carried by a last study without series.
+    """
+    return _read(Path(path), role)[0]
+
+
+def read_volume(series: Series) -> Volume:
+    """The pixels of a series as float32 signal (x, y, z) or (x, y, z, n) on ``series.grid``.
+
+    Axes are column, row, slice; slices run along the slice normal. CT is in Hounsfield units.
+    """
+    if series.frames and isinstance(series.frames[0], NiftiFrame):
+        return read_nifti_volume(series)
+    return read_dicom_volume(series)
+
+
+def _choices(studies: Sequence[Study]) -> str:
+    return ", ".join(f"{study.key} ({study.acquired_on or 'no date'})" for study in studies)
+
+
+def _account(files: Sequence[FileRecord]) -> str:
+    counts = Counter(record.reason.split(":")[0] for record in files if record.outcome is not FileOutcome.USED)
+    words = ", ".join(f"{count} x {reason}" for reason, count in counts.most_common(4))
+    return f"{len(files)} files ({words})" if words else f"{len(files)} files"
+
+
+def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
+    wanted = None if role is None else role_of(role)
+    listing = list_input(path)
+    nifti = [entry for entry in listing.entries if is_nifti_name(entry.name)]
+    companions = [entry for entry in listing.entries if Path(entry.name).suffix.lower() in (".json", ".bval", ".bvec")]
+    other = [entry for entry in listing.entries if entry not in set(nifti)]
+    nifti_read = nifti_studies(nifti, companions, wanted) if nifti else None
+    used_companions = nifti_read.companions if nifti_read else {}
+    scanned = list(scan([entry for entry in other if entry.name not in used_companions]))
+    dicom, stray, conflict = _dicom_studies(scanned)
+    stray += list(listing.turned_away)
+    studies = list(dicom)
+    if nifti_read is not None:
+        studies = _join(studies, list(nifti_read.studies))
+    studies.sort(key=lambda study: (study.acquired_on or "9999", study.key))
+    if not studies:
+        return (Study("study-none", None, None, (), tuple(sorted(stray, key=lambda r: r.path))),), conflict
+    if len(studies) == 1:
+        files = (*studies[0].files, *stray)
+        studies[0] = replace(studies[0], files=tuple(sorted(files, key=lambda record: record.path)))
+    elif stray:
+        studies.append(Study("study-none", None, None, (), tuple(sorted(stray, key=lambda r: r.path))))
+    return tuple(studies), conflict
+
+
+def _join(dicom: list[Study], nifti: list[Study]) -> list[Study]:
+    """NIfTI files that name no subject belong to the only DICOM study beside them."""
+    if len(dicom) != 1 or len(nifti) != 1 or nifti[0].subject_key is not None:
+        return dicom + nifti
+    return [
+        replace(
+            dicom[0],
+            series=renumbered((*dicom[0].series, *nifti[0].series)),
+            files=(*dicom[0].files, *nifti[0].files),
+            notes=(*dicom[0].notes, *nifti[0].notes, "NIfTI files beside the DICOM study were taken to belong to it"),
+        )
+    ]
+
+
+def renumbered(series: Sequence[Series]) -> tuple[Series, ...]:
+    """Series with keys ``s01``, ``s02`` ... in order."""
+    return tuple(replace(one, key=f"s{index:02d}") for index, one in enumerate(series, start=1))
+
+
+def _dicom_studies(scanned: Sequence[Scanned]) -> tuple[list[Study], list[FileRecord], str | None]:
+    stray = [one.record for one in scanned if one.record is not None]
+    homes = _study_homes(scanned)
+    by_study: dict[str, list[Scanned]] = defaultdict(list)
+    for one in scanned:
+        if one.record is None:
+            by_study[homes[one.study_uid]].append(one)
+    key: bytes | None = None
+    note: str | None = None
+    studies: list[Study] = []
+    conflict: str | None = None
+    for uid, members in by_study.items():
+        groups = _by_patient(members)
+        for handle, part in groups.items():
+            synthetic = all(
+                (frames[0].context.synthetic if (frames := one.frames) else one.thing is None or one.thing.synthetic)
+                for one in part
+            )
+            if not synthetic and handle and key is None:
+                key, note = pseudonym_key()
+            subject = subject_key(handle, SYNTHETIC_KEY if synthetic else (key or SYNTHETIC_KEY))
+            suffix = "" if len(groups) == 1 else f"\0{handle}"
+            studies.append(_study(uid + suffix, subject, part, synthetic, note))
+    conflict = _identity_conflict(scanned)
+    return studies, stray, conflict
+
+
+def _study_homes(scanned: Sequence[Scanned]) -> dict[str, str]:
+    """Study UID to the UID that stands for it: anonymizers give files of one series different study UIDs."""
+    homes = {one.study_uid: one.study_uid for one in scanned}
+
+    def home(uid: str) -> str:
+        while homes[uid] != uid:
+            uid = homes[uid]
+        return uid
+
+    def join(key_of: Callable[[Scanned], tuple[str, ...] | None]) -> set[str]:
+        first: dict[tuple[str, ...], str] = {}
+        moved: set[str] = set()
+        for one in scanned:
+            key = key_of(one)
+            if key is None:
+                continue
+            mine, theirs = home(one.study_uid), home(first.setdefault(key, one.study_uid))
+            if mine != theirs:
+                homes[max(mine, theirs)] = min(mine, theirs)
+                moved.update((one.study_uid, first[key]))
+        return moved
+
+    def by_series(one: Scanned) -> tuple[str, ...] | None:
+        uid = one.frames[0].context.series_uid if one.frames else ""
+        return (one.patient.handle if one.patient else "", uid) if uid else None
+
+    rewritten = join(by_series)
+
+    def by_frame_of_reference(one: Scanned) -> tuple[str, ...] | None:
+        if one.study_uid not in rewritten or not one.frames or not one.frames[0].context.frame_of_reference:
+            return None
+        handle = one.patient.handle if one.patient else ""
+        return (handle, one.frames[0].context.frame_of_reference, one.study_date or "")
+
+    join(by_frame_of_reference)
+    return {uid: home(uid) for uid in homes}
+
+
+def _by_patient(members: Sequence[Scanned]) -> dict[str, list[Scanned]]:
+    """Files of one study UID by patient; files that name nobody go with the rest."""
+    groups: dict[str, list[Scanned]] = defaultdict(list)
+    nobody: list[Scanned] = []
+    for one in members:
+        handle = one.patient.handle if one.patient is not None else ""
+        (groups[handle] if handle else nobody).append(one)
+    if nobody:
+        home = next(iter(groups)) if len(groups) == 1 else ""
+        groups[home].extend(nobody)
+    return groups
+
+
+def _identity_conflict(scanned: Sequence[Scanned]) -> str | None:
+    first: dict[str, Patient] = {}
+    for one in scanned:
+        if one.patient is None or not one.patient.identifier:
+            continue
+        known = first.setdefault(one.patient.handle, one.patient)
+        title = known.conflict_with(one.patient)
+        if title is not None:
+            return f"one patient identifier with different {title}"
+        merged = {
+            name: getattr(known, name) or getattr(one.patient, name)
+            for name in ("identifier", "issuer", "name", "birth_date", "sex")
+        }
+        first[one.patient.handle] = Patient(**merged)
+    return None
+
+
+def _study(uid: str, subject: str | None, members: Sequence[Scanned], synthetic: bool, note: str | None) -> Study:
+    by_series: dict[str, list[FrameFacts]] = defaultdict(list)
+    things: list[ScannedObject] = []
+    for one in members:
+        if one.thing is not None:
+            things.append(one.thing)
+        for frame in one.frames:
+            by_series[frame.context.series_uid].append(frame)
+    series: list[Series] = []
+    reasons: dict[int, str] = {}
+    used: set[int] = set()
+    for frames in sorted(by_series.values(), key=_series_order):
+        assembly = assemble(frames)
+        _account_frames(assembly, reasons, used)
+        series.extend(series_of(stack) for stack in assembly.stacks)
+    for thing in sorted(things, key=lambda t: (t.number or 0, t.series_uid)):
+        series.append(_object_series(thing))
+        used.add(thing.file)
+    dates = sorted({one.study_date for one in members if one.study_date})
+    records = tuple(_record(one, used, reasons) for one in members)
+    notes = [note] if note else []
+    n_uids = len({one.study_uid for one in members})
+    if n_uids > 1:
+        notes.append(f"images of one series carry {n_uids} study identifiers; they were taken as one study")
+    notes.extend(_claims(series))
+    return Study(
+        key=study_key(uid),
+        subject_key=subject,
+        acquired_on=dates[0] if dates else None,
+        series=renumbered(series),
+        files=tuple(sorted(records, key=lambda record: record.path)),
+        synthetic=synthetic,
+        notes=tuple(notes),
+    )
+
+
+def _series_order(frames: list[FrameFacts]) -> tuple[int, str]:
+    number = frames[0].context.number
+    return (number if number is not None else 1 << 30, frames[0].context.series_uid)
+
+
+def _account_frames(assembly: Assembly, reasons: dict[int, str], used: set[int]) -> None:
+    for frame, reason in assembly.left_out:
+        reasons.setdefault(frame.file, reason)
+    used.update(frame.file for stack in assembly.stacks for frame in stack.frames)
+
+
+def _record(one: Scanned, used: set[int], reasons: dict[int, str]) -> FileRecord:
+    number = one.frames[0].file if one.frames else (one.thing.file if one.thing else -1)
+    if number in used:
+        return FileRecord(one.entry.name, FileOutcome.USED, sha256=one.sha256)
+    return FileRecord(
+        one.entry.name, FileOutcome.SKIPPED, reasons.get(number, "not part of any series"), None, one.sha256
+    )
+
+
+def _claims(series: Sequence[Series]) -> list[str]:
+    claimed = sorted({s.acquisition.body_part_claimed for s in series if s.acquisition.body_part_claimed})
+    if not claimed:
+        return []
+    return ["the header claims the body part " + ", ".join(claimed) + "; nothing is decided from this claim"]
+
+
+def _object_series(thing: ScannedObject) -> Series:
+    contours = thing.sop_class == RTSTRUCT_CLASS
+    words = "RT structure set: contours" if contours else "segmentation object"
+    return Series(
+        key="",
+        uid=thing.series_uid,
+        number=thing.number,
+        description=thing.description,
+        role=Role.RTSTRUCT if contours else Role.SEGMENTATION,
+        role_reason=f"object class: {words}",
+        acquisition=Acquisition(Modality.OTHER, acquired_on=thing.acquired_on),
+        grid=None,
+        n_frames=1,
+        frames=(FrameSource(thing.path),),
+        synthetic=thing.synthetic,
+    )
+
+
+def series_of(stack: Stack) -> Series:
+    """A stack as the study's series, with acquisition facts and role."""
+    acquisition, defects = _acquisition(stack)
+    first = stack.frames[0]
+    context = first.context
+    role, reason = decide_role(
+        RoleFacts(
+            acquisition=acquisition,
+            component=context.component,
+            content=context.content,
+            content_reason=context.content_reason,
+            axis=stack.axis,
+            isotropic=first.isotropic,
+            fat_suppressed=context.fat_suppressed,
+            inversion=context.inversion,
+            names=tuple(name for name in (context.description, context.protocol) if name),
+            quantity_code=context.quantity_code,
+        )
+    )
+    defects = (*stack.defects, *defects, *context.vendor_notes)
+    if context.component is Component.PHASE:
+        defects = (*defects, "phase as stored by the scanner: its scale to radians is told from the values")
+    return Series(
+        key="",
+        uid=context.series_uid,
+        number=context.number,
+        description=context.description,
+        role=role,
+        role_reason=reason,
+        acquisition=acquisition,
+        grid=stack.grid,
+        n_frames=stack.n_frames,
+        frames=tuple(frame.source for frame in stack.frames),
+        defects=defects,
+        synthetic=context.synthetic,
+    )
+
+
+def _acquisition(stack: Stack) -> tuple[Acquisition, tuple[str, ...]]:
+    first = stack.frames[0]
+    context = first.context
+    n_slices = len(stack.frames) // max(stack.n_frames, 1)
+    heads = [stack.frames[index * n_slices] for index in range(stack.n_frames)]
+    defects: list[str] = []
+    diffusion = stack.axis == "diffusion"
+    echo_times = tuple(frame.echo_time_ms for frame in heads if frame.echo_time_ms is not None)
+    if stack.axis != "echo":
+        echo_times = echo_times[:1] if len(set(echo_times)) == 1 else ()
+    elif len(echo_times) != len(heads):
+        defects.append("some echoes state no echo time")
+        echo_times = ()
+    return (
+        Acquisition(
+            modality=context.modality,
+            field_strength_t=context.field_strength_t,
+            repetition_time_ms=_one(stack, "repetition_time_ms", "repetition time", defects),
+            echo_times_ms=echo_times,
+            inversion_time_ms=first.inversion_time_ms,
+            flip_angle_deg=first.flip_angle_deg,
+            refocusing_flip_angle_deg=first.refocusing_flip_angle_deg,
+            echo_train_length=context.echo_train_length,
+            b_values_s_per_mm2=tuple(frame.b_value or 0.0 for frame in heads) if diffusion else (),
+            b_vectors_lps=tuple(frame.b_vector or (0.0, 0.0, 0.0) for frame in heads) if diffusion else (),
+            slice_thickness_mm=context.slice_thickness_mm,
+            slice_spacing_mm=stack.grid.spacing_mm[2]
+            if stack.grid is not None and n_slices > 1
+            else context.spacing_between_slices_mm,
+            pixel_bandwidth_hz=context.pixel_bandwidth_hz,
+            scanning_sequence=context.scanning_sequence,
+            sequence_variant=context.sequence_variant,
+            scan_options=context.scan_options,
+            sequence_name=context.sequence_name,
+            image_type=context.image_type,
+            acquisition_type=context.acquisition_type,
+            manufacturer=context.manufacturer,
+            model=context.model,
+            software=context.software,
+            body_part_claimed=context.body_part_claimed,
+            tube_voltage_kv=context.tube_voltage_kv,
+            convolution_kernel=context.convolution_kernel,
+            contrast_agent=context.contrast_agent,
+            acquired_on=context.acquired_on,
+            phase_encoding_axis=context.phase_encoding_axis,
+            transmit_coil=context.transmit_coil,
+        ),
+        tuple(defects),
+    )
+
+
+def _one(stack: Stack, name: str, title: str, defects: list[str]) -> float | None:
+    """The value all frames share to 1 %, else None with the range said."""
+    values = [value for value in (getattr(frame, name) for frame in stack.frames) if value is not None]
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    if high - low > 0.01 * high:
+        defects.append(f"{title} varies from {low:g} to {high:g} within the series")
+        return None
+    return float(values[0])
+
+
+__all__ = ["Entry", "read_studies", "read_study", "read_volume", "renumbered", "role_of", "series_of"]
