@@ -17,4 +17,5 @@ def enhanced_frames(
     header: Header, *, file: int, path: str, stored: PixelFormat, offset: int
 ) -> tuple[FrameFacts, ...]:
     """The frames of one enhanced object."""
+    del header, file, path, stored, offset
     raise FileFormatError("multi-frame layout not understood", hint="export as classic images", code="E_LAYOUT")
