@@ -123,7 +123,13 @@ def quality_from_plain(plain: Mapping[str, Any]) -> QualityCheck:
 
 def method_to_plain(step: MethodStep) -> Plain:
     """One row of ``result.json``'s ``methods``; timings stand in ``run.json`` alone."""
-    return {"name": step.name, "sentence": step.sentence, "evidence": list(step.evidence)}
+    return {
+        "name": step.name,
+        "sentence": step.sentence,
+        "evidence": list(step.evidence),
+        "series": list(step.series),
+        "delivered": list(step.delivered),
+    }
 
 
 def map_to_plain(quantity_map: ParametricMap, file_name: str) -> Plain:

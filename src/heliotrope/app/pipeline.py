@@ -125,7 +125,16 @@ def _run_stage(
         store.keep(stage, key, output)
     seconds = time.perf_counter() - started
     state.outputs[stage.name], state.keys[stage.name] = output, key
-    state.steps.append(MethodStep(f"{stage.name}/{stage.version}", output.sentence, output.evidence, seconds, reused))
+    step = MethodStep(
+        name=f"{stage.name}/{stage.version}",
+        sentence=output.sentence,
+        evidence=output.evidence,
+        seconds=seconds,
+        reused=reused,
+        series=tuple(item.key for item in selected),
+        delivered=_delivered(output),
+    )
+    state.steps.append(step)
     state.not_assessed.extend(output.not_assessed)
     return f"{stage.name}: " + ("reused" if reused else f"{seconds:.1f} s")
 
@@ -144,6 +153,11 @@ def _fail(stage: Stage, failure: Failure, state: _Progress) -> str:
     state.failures.append(failure)
     _leave_out(stage, Missing(failure.code, failure.message), state)
     return f"{stage.name}: refused - {failure.message} [{failure.code}]"
+
+
+def _delivered(output: StageOutput) -> tuple[str, ...]:
+    maps = {item.quantity for item in output.maps.values()}
+    return tuple(sorted(maps | {item.quantity for item in output.measurements if item.value is not None}))
 
 
 def _input_of(
@@ -180,8 +194,7 @@ def _last_labels(outputs: Iterable[StageOutput]) -> LabelMap | None:
 def _assemble(study: Study, state: _Progress) -> AnalysisResult:
     outputs = list(state.outputs.values())
     measurements: tuple[Measurement, ...] = tuple(item for output in outputs for item in output.measurements)
-    delivered = {item.quantity for item in measurements if item.value is not None}
-    delivered |= {item.quantity for output in outputs for item in output.maps.values()}
+    delivered = {quantity for output in outputs for quantity in _delivered(output)}
     return AnalysisResult(
         study=study,
         maps=_merged_maps(outputs),

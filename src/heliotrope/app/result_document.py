@@ -57,6 +57,8 @@ def result_to_plain(
         else {
             "file": "labels.nii.gz",
             "source": result.labels.source,
+            "shape": list(result.labels.grid.shape),
+            "spacing_mm": [round(value, 4) for value in result.labels.grid.spacing_mm],
             "legend": codec.legend_to_plain(result.labels.legend),
             "confidence": {str(number): value for number, value in sorted(result.labels.confidence.items())},
             "notes": list(result.labels.notes),

@@ -28,6 +28,10 @@ class MethodStep:
         Wall time, measured by `app`.
     reused : bool
         True when the result of an earlier identical run was taken.
+    series : tuple of str
+        Keys of the series it read.
+    delivered : tuple of str
+        Quantities it gave.
     """
 
     name: str
@@ -35,6 +39,8 @@ class MethodStep:
     evidence: tuple[str, ...] = ()
     seconds: float = 0.0
     reused: bool = False
+    series: tuple[str, ...] = ()
+    delivered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,181 @@
+"""Result folders as timepoints: read back, checked to be one patient, and asked whether they may be compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heliotrope.app import codec
+from heliotrope.app.output_folder import MARKER
+from heliotrope.app.result_document import SCHEMA_ID
+from heliotrope.domain.errors import InputError, QualityRefusal
+from heliotrope.domain.measurement import Measurement
+from heliotrope.domain.units import Unit
+
+TIME_TOLERANCE_MS = 0.5
+"""Echo and inversion times that differ by less are one protocol. [ms]"""
+
+SIZE_TOLERANCE = 0.2
+"""Relative difference of slice thickness, spacing or repetition time that still counts as one protocol."""
+
+COVERAGE_TOLERANCE = 0.1
+"""Relative difference of the imaged length at which volumes still may be compared."""
+
+_EXTENSIVE_UNITS = frozenset(
+    {Unit.MILLILITER, Unit.MILLIGRAM, Unit.CUBIC_MILLIMETER, Unit.RATIO_MILLILITER, Unit.MILLISECOND_MILLILITER}
+)
+"""Units of numbers that grow with the length of limb imaged."""
+
+
+@dataclass(frozen=True)
+class Timepoint:
+    """One analyzed study.
+
+    Parameters
+    ----------
+    name : str
+        ``"T1"``, ``"T2"``, ... in the order given, or a blinded letter.
+    folder : Path
+    document : dict
+        Content of its ``result.json``.
+    """
+
+    name: str
+    folder: Path
+    document: dict[str, Any]
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Its measurements."""
+        return tuple(codec.measurement_from_plain(row) for row in self.document["measurements"])
+
+    @property
+    def subject_key(self) -> str | None:
+        """Pseudonym of the patient, where the images state one."""
+        key: str | None = self.document["study"]["subject_key"]
+        return key
+
+    @property
+    def covered_mm(self) -> float | None:
+        """Length of the labeled stack along its slices. [mm]"""
+        labels = self.document["labels"]
+        return None if labels is None else float(labels["shape"][2] * labels["spacing_mm"][2])
+
+    def series_behind(self, quantity: str) -> tuple[dict[str, Any], ...]:
+        """Series of the steps that delivered a quantity."""
+        keys = {key for step in self.document["methods"] if quantity in step["delivered"] for key in step["series"]}
+        return tuple(row for row in self.document["study"]["series"] if row["key"] in keys)
+
+
+def read_timepoint(folder: Path, name: str) -> Timepoint:
+    """Read a result folder.
+
+    Raises
+    ------
+    InputError
+        Not a finished result of this product (``E_NOT_A_RESULT``).
+    """
+    document = _document_of(folder)
+    timepoint = Timepoint(name, folder, document or {})
+    try:
+        _ = timepoint.measurements
+    except (ValueError, KeyError, TypeError):
+        document = None
+    if document is None:
+        raise InputError(
+            f"folder {folder.name!r} holds no finished result of this version",
+            hint="give folders written by `heliotrope analyze`",
+            code="E_NOT_A_RESULT",
+        )
+    return timepoint
+
+
+def _document_of(folder: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = (folder / MARKER).is_file() and isinstance(document, dict) and document.get("schema") == SCHEMA_ID
+    return document if whole else None
+
+
+def require_one_patient(timepoints: Sequence[Timepoint]) -> tuple[str, ...]:
+    """Refuse timepoints of different patients; return notes on what could not be checked.
+
+    Raises
+    ------
+    QualityRefusal
+        Two different patients (``E_DIFFERENT_PATIENTS``).
+    """
+    known = {timepoint.subject_key for timepoint in timepoints} - {None}
+    if len(known) > 1:
+        raise QualityRefusal(
+            "the timepoints are of different patients",
+            hint="compare studies of one patient; `heliotrope inspect` shows each study's subject key",
+            code="E_DIFFERENT_PATIENTS",
+        )
+    if any(timepoint.subject_key is None for timepoint in timepoints):
+        return ("That all timepoints are of one patient could not be checked: some images name no subject.",)
+    return ()
+
+
+def same_scanner(first: Timepoint, second: Timepoint, quantity: str) -> bool:
+    """Whether the series behind a quantity name one manufacturer, model and field strength."""
+    return _scanners(first, quantity) == _scanners(second, quantity)
+
+
+def _scanners(timepoint: Timepoint, quantity: str) -> set[tuple[Any, ...]]:
+    rows = timepoint.series_behind(quantity)
+    return {(row["manufacturer"], row["model"], row["field_strength_t"]) for row in rows}
+
+
+def obstacle(first: Timepoint, second: Timepoint, measurement: Measurement) -> str:
+    """Why a number may not be compared between two timepoints; empty when it may."""
+    rows = [timepoint.series_behind(measurement.quantity) for timepoint in (first, second)]
+    by_role = [{row["role"]: row for row in found} for found in rows]
+    if set(by_role[0]) != set(by_role[1]):
+        return f"measured from other series: {_words(by_role[0])} and {_words(by_role[1])}"
+    for role in by_role[0]:
+        changed = _protocol_change(by_role[0][role], by_role[1][role])
+        if changed:
+            return f"protocol changed: {changed}"
+    lengths = (first.covered_mm, second.covered_mm)
+    if measurement.unit in _EXTENSIVE_UNITS and measurement.region.level is None and None not in lengths:
+        before, after = float(lengths[0] or 0), float(lengths[1] or 0)
+        if abs(before - after) > COVERAGE_TOLERANCE * max(before, after):
+            return f"coverage changed: {before:.0f} mm and {after:.0f} mm of the limb were imaged"
+    return ""
+
+
+def _words(roles: dict[str, Any]) -> str:
+    return ", ".join(sorted(roles)) or "none"
+
+
+def _protocol_change(before: dict[str, Any], after: dict[str, Any]) -> str:
+    if before["field_strength_t"] != after["field_strength_t"]:
+        return f"field strength {before['field_strength_t']} T and {after['field_strength_t']} T"
+    for name, words in (("echo_times_ms", "echo times"), ("b_values_s_per_mm2", "b-values")):
+        first, second = before[name], after[name]
+        unlike = len(first) != len(second) or any(
+            abs(a - b) > TIME_TOLERANCE_MS for a, b in zip(first, second, strict=True)
+        )
+        if unlike:
+            return f"{words} differ"
+    if _far(before["inversion_time_ms"], after["inversion_time_ms"], absolute=TIME_TOLERANCE_MS):
+        return "inversion time differs"
+    for name, words in (("repetition_time_ms", "repetition time"), ("slice_thickness_mm", "slice thickness")):
+        if _far(before[name], after[name], relative=SIZE_TOLERANCE):
+            return f"{words} {before[name]} and {after[name]}"
+    for name, words in (("tube_voltage_kv", "tube voltage"), ("convolution_kernel", "reconstruction kernel")):
+        if before[name] != after[name]:
+            return f"{words} differs"
+    return ""
+
+
+def _far(first: float | None, second: float | None, *, absolute: float = 0.0, relative: float = 0.0) -> bool:
+    if first is None or second is None:
+        return first is not second
+    return abs(first - second) > max(absolute, relative * max(abs(first), abs(second)))
