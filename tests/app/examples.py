@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,9 @@ def study_of(*files: Path, role: Role = Role.MULTI_ECHO_T2) -> Study:
         n_frames=1,
         frames=tuple(FrameSource(str(path)) for path in files),
     )
-    records = tuple(FileRecord(path.name, FileOutcome.USED) for path in files)
+    records = tuple(
+        FileRecord(path.name, FileOutcome.USED, sha256=hashlib.sha256(path.read_bytes()).hexdigest()) for path in files
+    )
     return Study("study-1", "subject-1", "2026-01-02", (series,), records)
 
 

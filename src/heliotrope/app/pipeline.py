@@ -10,7 +10,7 @@ from pathlib import Path
 
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import Stage, StageInput, StageOutput
-from heliotrope.app.store import ContentHashes, StageStore, stage_key
+from heliotrope.app.store import StageStore, content_of, stage_key
 from heliotrope.domain.errors import HeliotropeError, OptionError
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
@@ -86,10 +86,10 @@ def run_stages(
 
     A stage that refuses or fails leaves its quantities "not assessed" with the reason; the others go on.
     """
-    hashes = ContentHashes()
+    content = content_of(study)
     state = _Progress()
     for number, stage in enumerate(stages):
-        line = _run_stage(stage, study, options, read_volume=read_volume, store=store, hashes=hashes, state=state)
+        line = _run_stage(stage, study, options, read_volume=read_volume, store=store, content=content, state=state)
         progress(number + 1, len(stages), line)
     store.forget_all_but(state.keys)
     return PipelineRun(_assemble(study, state), tuple(state.failures), state.keys)
@@ -102,7 +102,7 @@ def _run_stage(
     *,
     read_volume: Callable[[Series], Volume],
     store: StageStore,
-    hashes: ContentHashes,
+    content: str,
     state: _Progress,
 ) -> str:
     selected = stage.select(study)
@@ -110,7 +110,7 @@ def _run_stage(
         _leave_out(stage, selected, state)
         return f"{stage.name}: not possible - {selected.reason}"
     started = time.perf_counter()
-    key = stage_key(stage, selected, options, state.keys, hashes)
+    key = stage_key(stage, selected, options, state.keys, content)
     output = store.load(stage, key)
     reused = output is not None
     if output is None:

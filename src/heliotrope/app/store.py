@@ -18,31 +18,21 @@ from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import Stage, StageOutput
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
-from heliotrope.domain.study import Series
+from heliotrope.domain.study import FileOutcome, Series, Study
 from heliotrope.domain.units import Unit
 
 FORMAT = "heliotrope-stage/1"
 
 
-class ContentHashes:
-    """SHA-256 of files, each read once."""
+def content_of(study: Study) -> str:
+    """Hash over the content of every file a study uses."""
+    used = sorted(f"{record.path}={record.sha256}" for record in study.files if record.outcome is FileOutcome.USED)
+    return hashlib.sha256("\n".join(used).encode()).hexdigest()
 
-    def __init__(self) -> None:
-        self._known: dict[str, str] = {}
 
-    def of_file(self, path: str) -> str:
-        """Hash of a file's bytes, in hexadecimal."""
-        if path not in self._known:
-            with Path(path).open("rb") as stream:
-                self._known[path] = hashlib.file_digest(stream, "sha256").hexdigest()
-        return self._known[path]
-
-    def of_series(self, series: Series) -> str:
-        """Hash over a series' frames in order, its role and its geometry."""
-        digest = hashlib.sha256(f"{series.role}|{series.grid}|{series.acquisition}".encode())
-        for frame in series.frames:
-            digest.update(f"{self.of_file(frame.path)}:{frame.frame};".encode())
-        return digest.hexdigest()
+def _hash_of_file(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def stage_key(
@@ -50,17 +40,23 @@ def stage_key(
     series: Sequence[Series],
     options: AnalyzeOptions,
     used_keys: Mapping[str, str],
-    hashes: ContentHashes,
+    content: str,
 ) -> str:
-    """Identity of a stage's result: inputs, options, versions of the stage and of all it uses."""
+    """Identity of a stage's result.
+
+    Made of the study's content (`content_of`), the chosen series and how they were read, the options, and the
+    versions of the stage and of all it uses.
+    """
     chosen = {k: v for k, v in asdict(options).items() if k not in {"show_identifiers", "only", "study"}}
     if options.labels is not None:
-        chosen["labels"] = hashes.of_file(options.labels) if Path(options.labels).is_file() else options.labels
+        path = Path(options.labels)
+        chosen["labels"] = _hash_of_file(path) if path.is_file() else options.labels
     parts = {
         "format": FORMAT,
         "stage": stage.name,
         "version": stage.version,
-        "series": [hashes.of_series(item) for item in series],
+        "content": content,
+        "series": [f"{item.key}|{item.role}|{item.grid}|{item.acquisition}" for item in series],
         "options": chosen,
         "uses": {name: used_keys.get(name) for name in stage.uses},
     }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import heliotrope
-from heliotrope.cli import compare, criteria
+from heliotrope.cli import analyze, compare, criteria, inspect
 from heliotrope.cli.shell import ExitStatus, answer_error
 from heliotrope.domain.errors import HeliotropeError, OptionError
 
@@ -21,7 +21,7 @@ application = typer.Typer(
     rich_markup_mode=None,
 )
 
-for _command in (compare, criteria):
+for _command in (analyze, compare, criteria, inspect):
     _command.register(application)
 
 

@@ -43,7 +43,7 @@ from heliotrope.report.tables import (
     region_table,
     whole_study_facts,
 )
-from heliotrope.report.vocabulary import capitalized, is_supporting, quantity_title, words_of
+from heliotrope.report.vocabulary import capitalized, quantity_title, words_of
 
 
 def build(result: AnalysisResult, *, show_identifiers: bool = False) -> Document:
@@ -116,7 +116,7 @@ def _findings(result: AnalysisResult, citations: Citations) -> Section:
 
 
 def _regions(result: AnalysisResult) -> Section:
-    quantities = ordered_quantities(m for m in result.measurements if is_regional(m) and not is_supporting(m.quantity))
+    quantities = ordered_quantities(m for m in result.measurements if is_regional(m))
     first, rest = quantities[:FIRST_PAGE_QUANTITIES], quantities[FIRST_PAGE_QUANTITIES:]
     caption = (
         "Numbers by region, each with its 95 % interval where an honest one exists. Right and left are the patient's."

@@ -137,24 +137,6 @@ def quantity_title(key: str) -> str:
     return QUANTITY_TITLES.get(key) or capitalized(words_of(key))
 
 
-_SUPPORTING_ENDINGS = (
-    "_sd",
-    "residual",
-    "amplitude",
-    "b1",
-    "_signal",
-    "_field",
-    "field_map",
-    "signal_fraction",
-    "r2_star",
-)
-
-
-def is_supporting(quantity: str) -> bool:
-    """True for quantities that serve to judge another, such as a misfit or the transmit field."""
-    return quantity.endswith(_SUPPORTING_ENDINGS)
-
-
 def statistic_title(key: str) -> str:
     """Title of a statistic for people."""
     return STATISTIC_TITLES.get(key) or words_of(key)

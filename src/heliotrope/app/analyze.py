@@ -1,0 +1,173 @@
+"""From a study path to a folder of results."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import heliotrope
+from heliotrope import report
+from heliotrope.app import codec, output_folder
+from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.pipeline import PipelineRun, Progress, chosen_stages, run_stages
+from heliotrope.app.registry import STAGES
+from heliotrope.app.result_document import result_to_plain
+from heliotrope.app.stage import Stage
+from heliotrope.app.store import StageStore
+from heliotrope.domain.errors import StudyError
+from heliotrope.domain.result import AnalysisResult
+from heliotrope.domain.study import FileOutcome, Study
+from heliotrope.io import nifti, read_volume, tables
+
+_RECORDED_LIBRARIES = ("numpy", "scipy", "numba", "pydicom", "nibabel", "SimpleITK", "scikit-image")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run left behind.
+
+    Parameters
+    ----------
+    status : str
+        ``"complete"``, ``"partial"`` (a permitted stage failed) or ``"refused"`` (nothing could be delivered).
+    document : dict
+        Content of ``result.json``.
+    """
+
+    folder: Path
+    status: str
+    run: PipelineRun
+    document: dict[str, Any]
+
+    @property
+    def report_path(self) -> Path:
+        """The page to open."""
+        return self.folder / "report.html"
+
+
+def analyze_study(
+    study: Study,
+    out: Path,
+    options: AnalyzeOptions,
+    *,
+    progress: Progress,
+    stages: tuple[Stage, ...] = STAGES,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Outcome:
+    """Run all stages the study permits and write the results.
+
+    Parameters
+    ----------
+    study : Study
+    out : Path
+        Folder for ``report.html``, ``result.json``, ``measurements.csv``, ``maps/``, ``labels.nii.gz``,
+        ``labels.json`` and ``run.json``.
+
+    Raises
+    ------
+    StudyError
+        No series of the study permits any stage (``E_NO_USABLE_SERIES``).
+    OutputError
+        `out` cannot be written or holds something else.
+    """
+    output_folder.prepare(out)
+    started = now()
+    with output_folder.writing(out):
+        run = run_stages(
+            study,
+            chosen_stages(stages, options.only),
+            options,
+            read_volume=read_volume,
+            store=StageStore(out / output_folder.STAGES_FOLDER),
+            progress=progress,
+        )
+    if not run.keys and not run.failures:
+        reasons = "; ".join(dict.fromkeys(item.missing.reason for item in run.result.not_assessed))
+        raise StudyError(
+            f"no usable series: {reasons or 'the study holds no image'}",
+            hint="`heliotrope inspect` shows each series and what it lacks",
+            code="E_NO_USABLE_SERIES",
+        )
+    result = replace(run.result, provenance=_provenance(options, started))
+    status = _status(run)
+    document = result_to_plain(result, status=status, failures=run.failures, show_identifiers=options.show_identifiers)
+    with output_folder.publishing(out) as fresh:
+        _write(fresh, result, document, show_identifiers=options.show_identifiers)
+        _write_run_record(fresh, run, options, started, now())
+    return Outcome(out, status, run, document)
+
+
+def _status(run: PipelineRun) -> str:
+    delivered = bool(run.result.maps) or any(item.value is not None for item in run.result.measurements)
+    if run.failures and not delivered:
+        return "refused"
+    return "partial" if run.failures else "complete"
+
+
+def _provenance(options: AnalyzeOptions, started: datetime) -> dict[str, str]:
+    return {
+        "heliotrope": heliotrope.__version__,
+        "python": platform.python_version(),
+        "analyzed_at": started.isoformat(timespec="seconds"),
+        "identifiers": "shown" if options.show_identifiers else "withheld",
+    }
+
+
+def _write(folder: Path, result: AnalysisResult, document: dict[str, Any], *, show_identifiers: bool) -> None:
+    maps = folder / "maps"
+    maps.mkdir()
+    for name, item in result.maps.items():
+        nifti.write_map(maps / f"{name}.nii.gz", item)
+    if result.labels is not None:
+        nifti.write_labels(folder / "labels.nii.gz", result.labels)
+        _write_json(folder / "labels.json", codec.legend_to_plain(result.labels.legend))
+    (folder / "measurements.csv").write_text(
+        tables.measurements_to_csv(result.measurements), encoding="utf-8", newline=""
+    )
+    page = report.to_html(report.build(result, show_identifiers=show_identifiers))
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    _write_json(folder / "result.json", document)
+
+
+def _write_run_record(
+    folder: Path, run: PipelineRun, options: AnalyzeOptions, started: datetime, ended: datetime
+) -> None:
+    plain_options = asdict(options)
+    if options.labels is not None:
+        plain_options["labels"] = Path(options.labels).name
+    record = {
+        "schema": "heliotrope-run/1",
+        "heliotrope": heliotrope.__version__,
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in _RECORDED_LIBRARIES},
+        "started": started.isoformat(timespec="seconds"),
+        "ended": ended.isoformat(timespec="seconds"),
+        "options": plain_options,
+        "inputs": [
+            codec.file_to_plain(record)
+            for record in run.result.study.files
+            if record.outcome is not FileOutcome.SKIPPED or record.sha256
+        ],
+        "stages": [
+            {
+                "name": step.name,
+                "key": run.keys[step.name.split("/")[0]],
+                "seconds": round(step.seconds, 3),
+                "reused": step.reused,
+            }
+            for step in run.result.methods
+        ],
+        "failures": [asdict(failure) for failure in run.failures],
+        "outputs": sorted(entry.name for entry in folder.iterdir()),
+    }
+    _write_json(folder / output_folder.MARKER, record)
+
+
+def _write_json(path: Path, plain: dict[str, Any]) -> None:
+    path.write_text(json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

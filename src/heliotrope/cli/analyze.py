@@ -1,0 +1,84 @@
+"""``heliotrope analyze``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from heliotrope.app.analyze import Outcome, analyze_study
+from heliotrope.app.options import AnalyzeOptions
+from heliotrope.cli.plan_file import read_mapping
+from heliotrope.cli.progress import stage_progress
+from heliotrope.cli.shell import ExitStatus, answer
+from heliotrope.domain.study import FileOutcome
+from heliotrope.io import read_study
+
+_STATUS = {"complete": ExitStatus.OK, "partial": ExitStatus.PARTIAL, "refused": ExitStatus.REFUSED}
+
+
+def register(application: typer.Typer) -> None:
+    """Add the command."""
+    application.command("analyze")(analyze)
+
+
+def analyze(
+    study: Path = typer.Argument(..., help="Folder, .zip, DICOMDIR, DICOM or NIfTI file.", metavar="STUDY"),
+    out: Path = typer.Option(..., "--out", help="Folder for the results.", metavar="DIR"),
+    labels: str | None = typer.Option(
+        None, "--labels", help="A person's labels in place of the automatic ones.", metavar="PATH"
+    ),
+    plan: Path | None = typer.Option(
+        None, "--plan", help="YAML or JSON file with options; flags override it.", metavar="FILE"
+    ),
+    role: str | None = typer.Option(None, "--role", help="Role of NIfTI files that have no sidecar."),
+    study_key: str | None = typer.Option(
+        None, "--study", help="Key of one study, where the folder holds several.", metavar="KEY"
+    ),
+    only: list[str] = typer.Option(
+        [], "--only", help="Run this stage and what it uses; may be repeated.", metavar="STAGE"
+    ),
+    show_identifiers: bool = typer.Option(
+        False, "--show-identifiers", help="Put descriptions, dates and UIDs into the outputs."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON on stdout."),
+) -> int:
+    """Analyze a study: maps, labels, measurements, findings, and a report to open."""
+    options = AnalyzeOptions() if plan is None else AnalyzeOptions.from_plan(read_mapping(plan, what="plan file"))
+    options = options.overridden_by(
+        labels=labels, role=role, study=study_key, only=tuple(only), show_identifiers=show_identifiers
+    )
+    outcome = _run(study, out, options)
+    answer(_payload(outcome), _summary(outcome), as_json=as_json)
+    return _STATUS[outcome.status]
+
+
+def _run(study_path: Path, out: Path, options: AnalyzeOptions) -> Outcome:
+    study = read_study(study_path, role=options.role, study_key=options.study)
+    with stage_progress() as progress:
+        return analyze_study(study, out, options, progress=progress)
+
+
+def _payload(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "out": str(outcome.folder),
+        "report": str(outcome.report_path),
+        "result": str(outcome.folder / "result.json"),
+        **outcome.document,
+    }
+
+
+def _summary(outcome: Outcome) -> str:
+    result = outcome.run.result
+    refused = sum(record.outcome is FileOutcome.REFUSED for record in result.study.files)
+    measured = sum(item.value is not None for item in result.measurements)
+    lines = [
+        f"{outcome.status}: {len(result.maps)} maps, {measured} measurements, {len(result.findings)} findings, "
+        f"{len(result.not_assessed)} results not assessable"
+    ]
+    if refused:
+        lines.append(f"{refused} files refused; the report lists each with its code")
+    lines += [f"failed: {failure.stage}: {failure.message} [{failure.code}]" for failure in outcome.run.failures]
+    lines.append(f"report: {outcome.report_path}")
+    return "\n".join(lines)
