@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
+from heliotrope.domain.units import Unit
 
 AIR, SKIN, FAT, MUSCLE, INTERMUSCULAR, CORTEX, MARROW = range(7)
 T2_MS = {SKIN: 20.0, FAT: 150.0, MUSCLE: 40.0, INTERMUSCULAR: 150.0, CORTEX: 1.0, MARROW: 150.0}
@@ -112,3 +113,28 @@ def turned(volume: Volume, order: tuple[int, int, int], flips: tuple[bool, bool,
         columns[:3, target] = matrix[:3, source]
     grid = Grid.from_matrix(data.shape[:3], columns, volume.grid.frame_of_reference_uid)
     return Volume(data, grid, volume.unit)
+
+
+def computed_tomography(thighs: DrawnThighs, *, noise_hu: float = 15.0, table: bool = True, seed: int = 2) -> Volume:
+    """CT of the drawn thighs, on a table."""
+    hu = _paint(thighs.tissue, HOUNSFIELD)
+    hu[thighs.tissue == AIR] = HOUNSFIELD[AIR]
+    if table:
+        hu[:, -6:-3, :] = 300.0
+    hu = hu + np.random.default_rng(seed).normal(0.0, noise_hu, hu.shape).astype(np.float32)
+    return Volume(hu.astype(np.float32), thighs.grid, Unit.HOUNSFIELD)
+
+
+def dixon(thighs: DrawnThighs, *, noise_sd: float = 12.0, seed: int = 4) -> tuple[Volume, Volume]:
+    """Water and fat images with the coil's shading."""
+    share = {SKIN: 0.15, FAT: 0.95, MUSCLE: 0.05, INTERMUSCULAR: 0.9, CORTEX: 0.5, MARROW: 0.95}
+    fat = _paint(thighs.tissue, share)
+    level = 1000.0 * _paint(thighs.tissue, DENSITY) * shading(thighs.grid)
+    water_image = noisy(level * (1.0 - fat), noise_sd, seed)
+    return Volume(water_image, thighs.grid), Volume(noisy(level * fat, noise_sd, seed + 1), thighs.grid)
+
+
+def t1_weighted(thighs: DrawnThighs, *, noise_sd: float = 12.0, seed: int = 6) -> Volume:
+    """T1-weighted image: fat twice as bright as muscle, under the coil's shading."""
+    levels = {SKIN: 0.35, FAT: 1.1, MUSCLE: 0.5, INTERMUSCULAR: 1.05, CORTEX: 0.03, MARROW: 1.05}
+    return Volume(noisy(1000.0 * _paint(thighs.tissue, levels) * shading(thighs.grid), noise_sd, seed), thighs.grid)

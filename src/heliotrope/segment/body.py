@@ -115,7 +115,7 @@ def _part(body: NDArray[np.bool_], signal: NDArray[np.floating], spacing_mm: tup
     return np.asarray(np.arange(body.shape[0])[:, None] <= (path + start)[None, :])
 
 
-def _looks_joined(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> bool:
+def _is_broad(mask: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> bool:
     x, y = np.nonzero(mask)
     width = (int(x.max()) - int(x.min()) + 1) * spacing_mm[0]
     depth = (int(y.max()) - int(y.min()) + 1) * spacing_mm[1]
@@ -145,24 +145,61 @@ def find_limbs(
     spacing = (grid.spacing_mm[0], grid.spacing_mm[1])
     smallest = SMALLEST_LIMB_CM2 * 100.0 / (spacing[0] * spacing[1])
     candidates: list[list[NDArray[np.bool_]]] = []
+    broad: dict[int, NDArray[np.bool_]] = {}
     joined: list[int] = []
     for k in range(body.shape[2]):
         plane = body[:, :, k]
         core = open_mask(plane, NECK_MM, spacing)
         parts = [part for part in largest_components(core) if np.count_nonzero(part) >= smallest]
-        if single is not True and parts and _looks_joined(parts[0], spacing):
-            rest = parts[1:]
-            right = _part(parts[0], signal[:, :, k], spacing)
-            halves = [largest_components(open_mask(parts[0] & half, NECK_MM, spacing)) for half in (right, ~right)]
-            if all(halves) and min(h[0].sum() for h in halves) > SECOND_LIMB_SHARE * max(h[0].sum() for h in halves):
-                parts = [halves[0][0], halves[1][0]]
+        if single is not True and parts:
+            lobes = _lobes(parts[0], signal[:, :, k], spacing)
+            if lobes:
                 joined.append(k)
-            else:
-                parts = [parts[0], *rest]
-        if len(parts) > 1:
-            parts = [p for p in parts if p.sum() >= SECOND_LIMB_SHARE * parts[0].sum()][:2]
-        candidates.append(parts)
-    return _assemble(body, candidates, grid, tuple(joined), single=single)
+                parts = sorted([*lobes, *parts[1:]], key=lambda part: -int(np.count_nonzero(part)))
+            elif _is_broad(parts[0], spacing):
+                broad[k] = parts[0]
+        candidates.append([p for p in parts if p.sum() >= SECOND_LIMB_SHARE * parts[0].sum()][:2])
+    pairs = sum(1 for parts in candidates if len(parts) == 2)
+    if single is False or pairs > 0.3 * sum(1 for k, parts in enumerate(candidates) if parts and k not in broad):
+        for k, part in broad.items():
+            right = _part(part, signal[:, :, k], spacing)
+            halves = [largest_components(open_mask(part & half, NECK_MM, spacing)) for half in (right, ~right)]
+            if all(halves):
+                candidates[k] = [halves[0][0], halves[1][0]]
+                joined.append(k)
+    return _assemble(body, candidates, grid, tuple(sorted(joined)), single=single)
+
+
+def _lobes(
+    part: NDArray[np.bool_], signal: NDArray[np.floating], spacing_mm: tuple[float, float]
+) -> list[NDArray[np.bool_]]:
+    """The two limbs of a cross-section with a neck; empty when it has none."""
+    depth = depth_mm(part, spacing_mm, open_border=False)
+    for radius in NECK_RADII_MM:
+        labels, count = ndimage.label(depth > radius)
+        if count == 0:
+            return []
+        if count < 2:
+            continue
+        tops = ndimage.maximum(depth, labels, np.arange(1, count + 1))
+        lobes = [i + 1 for i in np.argsort(tops)[::-1] if tops[i] > 1.35 * radius][:2]
+        if len(lobes) < 2:
+            continue
+        centers = ndimage.center_of_mass(depth > radius, labels, lobes)
+        apart = np.abs(np.subtract(*centers)) * np.asarray(spacing_mm)
+        if apart[0] > apart[1]:
+            right = _part(part, signal, spacing_mm)
+            halves = [part & right, part & ~right]
+        else:
+            away = [ndimage.distance_transform_edt(labels != i, sampling=spacing_mm) for i in lobes]
+            halves = [part & (away[0] <= away[1]), part & (away[0] > away[1])]
+        found = [largest_components(open_mask(half, NECK_MM, spacing_mm)) for half in halves]
+        return [pieces[0] for pieces in found if pieces] if all(found) else []
+    return []
+
+
+NECK_RADII_MM = (13.0, 16.0, 20.0, 25.0, 30.0)
+"""Half widths of the neck between touching limbs that are tried, narrowest first. Project rule. [mm]"""
 
 
 def _assemble(

@@ -142,3 +142,41 @@ def find_bones(
         if len(chosen) < MAX_BONES and not any((bone.outer & other.outer).any() for other in chosen):
             chosen.append(bone)
     return tuple(chosen)
+
+
+def find_dark_bones(
+    brightness: NDArray[np.float32],
+    fat: NDArray[np.float32],
+    void: NDArray[np.bool_],
+    limb: NDArray[np.bool_],
+    spacing_mm: tuple[float, float],
+) -> tuple[Bone, ...]:
+    """Bones on images where marrow and cortex are both dark: compact dark regions deep in the limb.
+
+    Parameters and result are those of `find_bones`; `Bone.support` is the roundness of the region and its marrow is
+    unknown (empty).
+    """
+    del fat
+    dark = limb & ((brightness < 0.45) | void)
+    skin_away = depth_mm(limb, spacing_mm) > 3.0
+    core = depth_mm(dark & skin_away, spacing_mm, open_border=False) > DARK_BONE_CORE_MM
+    labels, count = ndimage.label(core)
+    pixel = spacing_mm[0] * spacing_mm[1]
+    found: list[Bone] = []
+    for i in range(1, count + 1):
+        grown = ndimage.distance_transform_edt(labels != i, sampling=spacing_mm) <= DARK_BONE_CORE_MM
+        outer = ndimage.binary_fill_holes(grown & limb)
+        area = float(np.count_nonzero(outer)) * pixel
+        x, y = np.nonzero(outer)
+        cx, cy = float(x.mean()), float(y.mean())
+        reach = float(np.hypot((x - cx) * spacing_mm[0], (y - cy) * spacing_mm[1]).max()) + 0.5 * min(spacing_mm)
+        roundness = min(1.0, area / (np.pi * reach**2))
+        if area < 120.0 or reach > LARGEST_RADIUS_MM or roundness < 0.5:
+            continue
+        found.append(Bone(outer, np.zeros_like(outer), (cx, cy), float(roundness), area))
+    found.sort(key=lambda bone: -bone.area_mm2 * bone.support)
+    return tuple(found[:MAX_BONES])
+
+
+DARK_BONE_CORE_MM = 3.0
+"""A dark bone holds a disc of this radius; septa and vessels do not. Project rule. [mm]"""

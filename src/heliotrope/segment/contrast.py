@@ -31,6 +31,12 @@ class Contrast:
         Within the body, too dark for muscle or fat: cortical bone, tendon, flow, calcification.
     name : str
         What it was made from, for the methods text.
+    bone : bool array (x, y, z) or None
+        Bone where the signal itself tells (CT); None where it must be found by its ring.
+    neutral : bool array (x, y, z) or None
+        Voxels that are no evidence for or against a fascia: dense deposits on CT.
+    marrow_ring : bool
+        True where marrow is told from cortex; False in water images, where both are dark.
     """
 
     brightness: NDArray[np.float32]
@@ -38,6 +44,9 @@ class Contrast:
     body: NDArray[np.bool_]
     void: NDArray[np.bool_]
     name: str
+    bone: NDArray[np.bool_] | None = None
+    neutral: NDArray[np.bool_] | None = None
+    marrow_ring: bool = True
 
 
 def smooth_within(
@@ -72,7 +81,7 @@ def air_limit(signal: NDArray[np.floating]) -> float:
     return float(np.exp(threshold_otsu(logs.astype(np.float64), nbins=128)))
 
 
-def body_of(signal: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+def body_of(signal: NDArray[np.float32], spacing_mm: tuple[float, float], *, share: float = 0.2) -> NDArray[np.bool_]:
     """Body in air, robust to coil shading and to faint ghosts.
 
     The limit is the larger of the histogram's own and a fifth of the tissue level around, so that a ghost of a bright
@@ -84,6 +93,8 @@ def body_of(signal: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDA
     signal : float32 array (x, y, z)
         In axial axes.
     spacing_mm : tuple of 2 floats
+    share : float
+        Share of the surrounding tissue level above which a voxel is body; less where fat is dark.
     """
     limit = air_limit(signal)
     _require_structure(signal)
@@ -91,7 +102,7 @@ def body_of(signal: NDArray[np.float32], spacing_mm: tuple[float, float]) -> NDA
     sigma = (LEVEL_SIGMA_MM / spacing_mm[0], LEVEL_SIGMA_MM / spacing_mm[1])
     level = smooth_within(signal, first * np.maximum(signal, 0.0), sigma)
     smoothed = ndimage.gaussian_filter(signal, (0.4, 0.4, 0.0))
-    body = (smoothed > limit) & (smoothed > BODY_SHARE * level)
+    body = (smoothed > limit) & (smoothed > share * level)
     return fill_slices(body)
 
 
@@ -114,8 +125,6 @@ NEIGHBOR_LIKENESS = 0.4
 """Correlation of log signal two voxels apart below which an image holds no anatomy. Project rule."""
 LEVEL_SIGMA_MM = 25.0
 """Width over which the coil's shading is followed. Project rule. [mm]"""
-BODY_SHARE = 0.2
-"""Share of the surrounding tissue level above which a voxel is body. Project rule."""
 VOID_SHARE = 0.42
 """Share of the expected tissue signal below which a voxel is a void. Project rule."""
 
@@ -169,6 +178,78 @@ def from_multi_echo(
     # shares of signal at the early echoes become shares of magnetization by the ratio of the levels
     share = np.clip((ratio - lean) / (fat - lean), 0.0, 1.0)
     return _with_voids(early, share, body, spacing_mm, "multi-echo spin echo")
+
+
+def from_fat_bright(signal: NDArray[np.floating], spacing_mm: tuple[float, float], name: str) -> Contrast:
+    """Contrast from one image in which fat is brighter than muscle: T1, or T2 without fat suppression.
+
+    The coil's shading and the two tissue levels are found together: the levels are the two modes of the image over
+    the shading, the
+    shading is the smoothed image over the level of each voxel's tissue.
+
+    Parameters
+    ----------
+    signal : float array (x, y, z)
+        Magnitude, in axial axes.
+    spacing_mm : tuple of 2 floats
+    name : str
+    """
+    image = np.asarray(signal, dtype=np.float32)
+    body = body_of(image, spacing_mm)
+    sigma = _sigma(spacing_mm)
+    level = smooth_within(image, body, sigma)
+    lit = body & (image > 0.25 * level)
+    flat = image / np.maximum(level, 1e-6)
+    low = high = 1.0
+    for _ in range(6):
+        low, high = two_modes(flat[lit])
+        fatty = flat > 0.5 * (low + high)
+        sure = lit & (np.abs(flat - 0.5 * (low + high)) > 0.2 * (high - low)) & (flat > 0.5 * low) & (flat < 1.6 * high)
+        shading = smooth_within(image / np.where(fatty, high, low), sure, sigma)
+        flat = image / np.maximum(shading, 1e-6)
+    share = np.where(body, np.clip((flat - low) / (high - low), 0.0, 1.0), 0.0)
+    void = body & (flat < VOID_SHARE * low)
+    expected = low + (high - low) * share
+    brightness = np.where(body, flat / np.maximum(expected, low), 0.0)
+    return Contrast(brightness.astype(np.float32), share.astype(np.float32), body, void, name)
+
+
+def from_dixon(water: NDArray[np.floating], fat: NDArray[np.floating], spacing_mm: tuple[float, float]) -> Contrast:
+    """Contrast from a water and a fat image."""
+    w, f = (np.abs(np.asarray(image)).astype(np.float32) for image in (water, fat))
+    total = w + f
+    return from_share(f / np.maximum(total, 1e-6), total, spacing_mm, "Dixon water and fat")
+
+
+def from_share(
+    share: NDArray[np.floating], signal: NDArray[np.floating], spacing_mm: tuple[float, float], name: str
+) -> Contrast:
+    """Contrast from a map of the share of fat (0 to 1) and any gray image of the same anatomy."""
+    image = np.asarray(signal, dtype=np.float32)
+    known = np.isfinite(share)
+    fat = np.clip(np.where(known, share, 0.0), 0.0, 1.0)
+    return _with_voids(image, fat, body_of(np.where(np.isfinite(image), image, 0.0), spacing_mm), spacing_mm, name)
+
+
+def from_water(signal: NDArray[np.floating], spacing_mm: tuple[float, float], name: str) -> Contrast:
+    """Contrast from an image in which fat, marrow and cortex are dark: a water image, or fat suppression.
+
+    Fat and cortex cannot be told apart; bone is found as a compact dark region.
+    """
+    image = np.asarray(signal, dtype=np.float32)
+    body = body_of(image, spacing_mm, share=0.04)
+    sigma = _sigma(spacing_mm)
+    bright = body & (image > smooth_within(image, body, sigma))
+    for _ in range(3):
+        level = smooth_within(image, bright, sigma)
+        bright = body & (image > 0.6 * level)
+    flat = image / np.maximum(level, 1e-6)
+    _low, high = two_modes(flat[body])
+    # fat keeps a little water signal; half way between it and muscle counts as half fat
+    dark_level = float(np.median(flat[body & (flat < 0.5 * high)])) if (body & (flat < 0.5 * high)).any() else 0.0
+    share = np.where(body, np.clip((high - flat) / (high - dark_level), 0.0, 1.0), 0.0).astype(np.float32)
+    brightness = np.where(body, np.clip(flat / high, 0.0, 2.0), 0.0).astype(np.float32)
+    return Contrast(brightness, share, body, np.zeros_like(body), name, marrow_ring=False)
 
 
 LAST_ECHO_MS = 125.0

@@ -14,7 +14,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.body import Limbs, depth_mm, find_limbs, open_mask
-from heliotrope.segment.bone import Bone, find_bones
+from heliotrope.segment.bone import Bone, find_bones, find_dark_bones
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
 
@@ -87,7 +87,6 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
             code="E_NO_LIMB",
         )
     values = np.zeros(contrast.body.shape, dtype=np.uint16)
-    fat = np.where(contrast.void, np.float32(0.0), contrast.fat)
     surfaces: list[FasciaSurface] = []
     counts = np.zeros((len(limbs.sides), contrast.body.shape[2]), dtype=np.int64)
     thickness: list[float] = []
@@ -99,16 +98,20 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
             continue
         first = _FIRST[side]
         legend |= {first + i: Region(name, side) for i, name in enumerate(TISSUE_STRUCTURES)}
-        surface = find_fascia(fat, limb, spacing)
-        skin = _skin_thickness(contrast, limb, spacing)
-        bones = _linked_bones(contrast, limb, (spacing[0], spacing[1]))
-        for k, here in enumerate(bones):
-            counts[n - 1, k] = len(here)
-            plane = _label_slice(contrast, limb[:, :, k], surface.inside[:, :, k], here, skin, spacing, k)
-            values[:, :, k] = np.where(plane > 0, plane + (first - 1), values[:, :, k])
-        surfaces.append(surface)
+        box = _box(limb)
+        near, limb_near = _cropped(contrast, box), limb[box]
+        fat = np.where(near.void, np.float32(0.0), near.fat)
+        local = find_fascia(fat, limb_near, spacing, neutral=near.neutral)
+        skin = _skin_thickness(near, limb_near, spacing)
+        bone, found = _bone_mask(near, limb_near, (spacing[0], spacing[1]))
+        counts[n - 1] = found
+        for k in range(limb.shape[2]):
+            plane = _label_slice(near, limb_near, local.inside, bone, skin, spacing, k)
+            here = values[box][:, :, k]
+            here[plane > 0] = plane[plane > 0] + (first - 1)
+        surfaces.append(_placed(local, box, limb.shape))
         thickness.append(skin)
-        notes += _notes(side, surface, counts[n - 1], limb)
+        notes += _notes(side, local, found, limb)
     if not all(np.isfinite(value) for value in thickness):
         notes.append("The skin is thinner than the voxels show; its thickness was assumed, not measured.")
     markers = _markers(limbs, (spacing[0], spacing[1]))
@@ -142,42 +145,90 @@ def _skin_thickness(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[
             continue
         half = 0.5 * (top + float(profile[0]))
         crossing = int(np.argmax(profile >= half))
-        depths.append(float(where[crossing]))
+        if crossing == 0:
+            continue
+        rise = float(profile[crossing] - profile[crossing - 1])
+        share = (half - float(profile[crossing - 1])) / rise if rise > 0 else 1.0
+        depths.append(float(where[crossing - 1] + share * (where[crossing] - where[crossing - 1])))
     return float(np.median(depths)) if depths else float("nan")
 
 
-def _linked_bones(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[float, float]) -> list[tuple[Bone, ...]]:
-    """Bones per slice; a second bone stays only where most slices show one."""
-    found = [
-        find_bones(contrast.brightness[:, :, k], contrast.fat[:, :, k], contrast.void[:, :, k], limb[:, :, k], spacing)
+def _box(limb: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    """Smallest box of whole slices that holds a limb, with a margin of 3 pixels."""
+    x, y = np.flatnonzero(limb.any(axis=(1, 2))), np.flatnonzero(limb.any(axis=(0, 2)))
+    return (
+        slice(max(0, int(x[0]) - 3), min(limb.shape[0], int(x[-1]) + 4)),
+        slice(max(0, int(y[0]) - 3), min(limb.shape[1], int(y[-1]) + 4)),
+        slice(0, limb.shape[2]),
+    )
+
+
+def _cropped(contrast: Contrast, box: tuple[slice, slice, slice]) -> Contrast:
+    return Contrast(
+        contrast.brightness[box],
+        contrast.fat[box],
+        contrast.body[box],
+        contrast.void[box],
+        contrast.name,
+        bone=None if contrast.bone is None else contrast.bone[box],
+        neutral=None if contrast.neutral is None else contrast.neutral[box],
+        marrow_ring=contrast.marrow_ring,
+    )
+
+
+def _placed(surface: FasciaSurface, box: tuple[slice, slice, slice], shape: tuple[int, ...]) -> FasciaSurface:
+    inside = np.zeros(shape, dtype=bool)
+    inside[box] = surface.inside
+    centers = surface.centers + np.array([box[0].start, box[1].start], dtype=np.float64)
+    return FasciaSurface(inside, surface.radii_mm, centers, surface.confidence, surface.skin_mm)
+
+
+def _bone_mask(
+    contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[float, float]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Bone of a limb and the number of bones per slice; a second bone stays only where most slices show one."""
+    mask = np.zeros(limb.shape, dtype=bool)
+    counts = np.zeros(limb.shape[2], dtype=np.int64)
+    if contrast.bone is not None:
+        mask = contrast.bone & limb
+        for k in range(limb.shape[2]):
+            counts[k] = ndimage.label(mask[:, :, k])[1]
+        return mask, counts
+    find = find_bones if contrast.marrow_ring else find_dark_bones
+    found: list[tuple[Bone, ...]] = [
+        find(contrast.brightness[:, :, k], contrast.fat[:, :, k], contrast.void[:, :, k], limb[:, :, k], spacing)
         if limb[:, :, k].any()
         else ()
         for k in range(limb.shape[2])
     ]
     slices = sum(1 for k in range(limb.shape[2]) if limb[:, :, k].any())
-    pairs = sum(1 for bones in found if len(bones) > 1)
-    return found if pairs > 0.6 * max(slices, 1) else [bones[:1] for bones in found]
+    keep = 2 if sum(1 for bones in found if len(bones) > 1) > 0.6 * max(slices, 1) else 1
+    for k, bones in enumerate(found):
+        for bone in bones[:keep]:
+            mask[:, :, k] |= bone.outer
+            counts[k] += 1
+    return mask, counts
 
 
 def _label_slice(
     contrast: Contrast,
-    limb: NDArray[np.bool_],
-    inside: NDArray[np.bool_],
-    bones: tuple[Bone, ...],
+    limbs: NDArray[np.bool_],
+    deep_to_fascia: NDArray[np.bool_],
+    bones: NDArray[np.bool_],
     skin_mm: float,
     spacing: tuple[float, float, float],
     k: int,
 ) -> NDArray[np.uint16]:
     """Labels 1-5 in the order of `TISSUE_STRUCTURES`."""
     plane = (spacing[0], spacing[1])
+    limb, inside, bone = limbs[:, :, k], deep_to_fascia[:, :, k], bones[:, :, k]
     fat, void = contrast.fat[:, :, k], contrast.void[:, :, k]
+    labels = np.zeros(limb.shape, dtype=np.uint16)
+    if not limb.any():
+        return labels
     depth = depth_mm(limb, plane) - 0.5 * min(plane)
     measured = skin_mm if np.isfinite(skin_mm) else DEFAULT_SKIN_MM
     thick = float(np.clip(measured, THINNEST_SKIN_MM, THICKEST_SKIN_MM))
-    bone = np.zeros(limb.shape, dtype=bool)
-    for item in bones:
-        bone |= item.outer
-    labels = np.zeros(limb.shape, dtype=np.uint16)
     outside = limb & ~inside & ~bone
     lumps = open_mask(outside & (fat < FAT_LIMIT), SUPERFICIAL_LUMP_MM, plane)
     labels[outside & ~lumps] = 2

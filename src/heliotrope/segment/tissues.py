@@ -5,18 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from heliotrope.domain.errors import InputError
+from heliotrope.domain.errors import InputError, UnitError
+from heliotrope.domain.geometry import require_same_grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
 from heliotrope.segment.axial import AxialFrame
-from heliotrope.segment.contrast import Contrast, from_multi_echo
+from heliotrope.segment.contrast import (
+    Contrast,
+    from_dixon,
+    from_fat_bright,
+    from_multi_echo,
+    from_share,
+    from_water,
+)
+from heliotrope.segment.ct import from_ct
 from heliotrope.segment.layers import Layers, label_layers
 
 METHOD = "weight-free-tissues/1"
 """Name and version of the labels made here."""
 
-PREFERENCE: tuple[tuple[Role, ...], ...] = ((Role.MULTI_ECHO_T2,),)
+PREFERENCE: tuple[tuple[Role, ...], ...] = (
+    (Role.DIXON_WATER, Role.DIXON_FAT),
+    (Role.FAT_FRACTION, Role.DIXON_IN_PHASE),
+    (Role.FAT_FRACTION, Role.GRE_MAGNITUDE),
+    (Role.FAT_FRACTION, Role.T1),
+    (Role.MULTI_ECHO_T2,),
+    (Role.T1,),
+    (Role.T2,),
+    (Role.DIXON_IN_PHASE,),
+    (Role.DIXON_WATER,),
+    (Role.CT,),
+)
 """Contrasts in the order in which they are taken; every role of a row is needed."""
 
 
@@ -87,5 +108,43 @@ def _contrast(
     images: Mapping[Role, Volume], roles: tuple[Role, ...], frame: AxialFrame, echo_times_ms: tuple[float, ...] | None
 ) -> Contrast:
     spacing = (frame.spacing_mm[0], frame.spacing_mm[1])
-    data = frame.to_axial(np.abs(images[roles[0]].data).astype(np.float32))
-    return from_multi_echo(data, echo_times_ms, spacing)
+    first = frame.to_axial(_real(images[roles[0]], keep_sign=roles[0] in {Role.CT, Role.FAT_FRACTION}))
+    if roles[0] is Role.MULTI_ECHO_T2:
+        return from_multi_echo(first, echo_times_ms, spacing)
+    if roles[0] is Role.CT:
+        return from_ct(first, frame.spacing_mm)
+    if len(roles) > 1:
+        require_same_grid(
+            images[roles[0]].grid, images[roles[1]].grid, first_name=roles[0], second_name=roles[1], tolerance_mm=0.5
+        )
+        second = frame.to_axial(_real(images[roles[1]]))
+        if roles[0] is Role.DIXON_WATER:
+            return from_dixon(first, second, spacing)
+        return from_share(_as_share(first), second, spacing, "fat fraction map")
+    if roles[0] is Role.DIXON_WATER:
+        return from_water(first, spacing, "water image")
+    return from_fat_bright(first, spacing, roles[0].replace("_", " "))
+
+
+def _real(volume: Volume, *, keep_sign: bool = False) -> NDArray[np.float32]:
+    """One real image (x, y, z[, echo]); of several frames of anything but an echo train the first."""
+    data = volume.data if keep_sign and not np.iscomplexobj(volume.data) else np.abs(volume.data)
+    return np.asarray(data, dtype=np.float32)
+
+
+def _as_share(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fat fraction as a share, from percent, permille or a share.
+
+    Raises
+    ------
+    UnitError
+        The range fits none of them.
+    """
+    top = float(np.nanpercentile(values, 99.0))
+    for scale, low, high in ((1.0, 0.3, 1.2), (100.0, 30.0, 120.0), (1000.0, 300.0, 1200.0)):
+        if low <= top <= high:
+            return values / np.float32(scale)
+    raise UnitError(
+        f"fat fraction map: 99th percentile {top:.3g} fits neither a share, percent nor permille",
+        hint="give the map in percent",
+    )
