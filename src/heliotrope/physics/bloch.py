@@ -100,25 +100,45 @@ def selective_echo_train(
         Fraction of nominal. [1]
     """
     crusher = _crusher_phases(n_echoes)[:, None] + np.zeros_like(positions)
-    place = positions[None, :] + np.zeros_like(crusher)
+    excite = pulse_rotation(
+        excitation, flip_rad=b1 * np.pi / 2.0, moment_rad=2.0 * np.pi * time_bandwidth * positions, about_x=False
+    )
+    refocus = pulse_rotation(
+        refocusing,
+        flip_rad=b1 * np.deg2rad(refocusing_flip_deg),
+        moment_rad=2.0 * np.pi * time_bandwidth * positions / refocusing_slab_ratio,
+        about_x=True,
+    )
     vectors = np.stack([np.zeros_like(crusher), np.zeros_like(crusher), np.ones_like(crusher)])
-
-    def play(state: FloatArray, waveform: FloatArray, flip_deg: float, scale: float, *, about_x: bool) -> FloatArray:
-        turns = b1 * np.deg2rad(flip_deg) * waveform / waveform.sum()
-        step = 2.0 * np.pi * time_bandwidth / waveform.size * place / scale
-        for turn in turns:
-            state = _about_z(state, step / 2.0)
-            state = _about_x(state, turn) if about_x else _about_y(state, turn)
-            state = _about_z(state, step / 2.0)
-        return state
-
-    vectors = play(vectors, excitation, 90.0, 1.0, about_x=False)
-    vectors = _about_z(vectors, -np.pi * time_bandwidth * place)
+    vectors = np.einsum("ijp,jcp->icp", excite, vectors)
+    vectors = _about_z(vectors, -np.pi * time_bandwidth * positions)
     echoes = np.zeros(n_echoes)
     half = echo_spacing_ms / 2.0
     for n in range(n_echoes):
         vectors = _about_z(_relax(vectors, half, t1_ms, t2_ms), crusher)
-        vectors = play(vectors, refocusing, refocusing_flip_deg, refocusing_slab_ratio, about_x=True)
+        vectors = np.einsum("ijp,jcp->icp", refocus, vectors)
         vectors = _about_z(_relax(vectors, half, t1_ms, t2_ms), crusher)
         echoes[n] = float(np.hypot(vectors[0].mean(), vectors[1].mean()))
     return echoes
+
+
+def pulse_rotation(waveform: FloatArray, *, flip_rad: float, moment_rad: FloatArray, about_x: bool) -> FloatArray:
+    """Rotation matrices of a pulse played under a gradient, (3, 3, n_positions).
+
+    Parameters
+    ----------
+    waveform : array (n_sample,)
+    flip_rad : float
+        Its integral on resonance. [rad]
+    moment_rad : array (n_positions,)
+        Precession by the gradient over the whole pulse. [rad]
+    about_x : bool
+        About x, else about y.
+    """
+    basis = np.repeat(np.eye(3)[:, :, None], moment_rad.size, axis=2)
+    half_step = moment_rad / (2.0 * waveform.size)
+    for turn in flip_rad * waveform / waveform.sum():
+        basis = _about_z(basis, half_step)
+        basis = _about_x(basis, turn) if about_x else _about_y(basis, turn)
+        basis = _about_z(basis, half_step)
+    return basis

@@ -1,0 +1,12 @@
+"""``heliotrope map``: one parametric map from files; each map has its own module beside this one."""
+
+from __future__ import annotations
+
+import typer
+
+map_application = typer.Typer(help="Compute one parametric map from image files.", no_args_is_help=True)
+
+
+def register(application: typer.Typer) -> None:
+    """Add the command group."""
+    application.add_typer(map_application, name="map")
