@@ -64,6 +64,8 @@ class T2Grid:
         Per channel, unit of the echoes; 0 is none.
     t2_ms, fat_percent, b1 : arrays (x, y, z)
         Truth; fat as proton density. [ms], [%], [1]
+    clean_first_echo : array (x, y, z)
+        Signal of the first echo before noise. [arbitrary]
     body : bool array (x, y, z)
     """
 
@@ -75,6 +77,7 @@ class T2Grid:
     t2_ms: FloatArray
     fat_percent: FloatArray
     b1: FloatArray
+    clean_first_echo: FloatArray
     body: NDArray[np.bool_]
 
     @property
@@ -170,6 +173,7 @@ def make_t2_grid(
         t2_ms=np.pad(truth_t2, margin),
         fat_percent=np.pad(100.0 * protons, margin),
         b1=np.pad(field, margin, constant_values=1.0),
+        clean_first_echo=signal[..., 0],
         body=np.pad(np.ones(inner, dtype=np.bool_), margin),
     )
 
