@@ -117,14 +117,15 @@ def _account(files: Sequence[FileRecord]) -> str:
 def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     wanted = None if role is None else role_of(role)
     listing = list_input(path)
-    nifti = [entry for entry in listing.entries if is_nifti_name(entry.name)]
-    companions = [entry for entry in listing.entries if Path(entry.name).suffix.lower() in (".json", ".bval", ".bvec")]
-    other = [entry for entry in listing.entries if entry not in set(nifti)]
+    entries, truth = _set_truth_aside(listing.entries)
+    nifti = [entry for entry in entries if is_nifti_name(entry.name)]
+    companions = [entry for entry in entries if Path(entry.name).suffix.lower() in (".json", ".bval", ".bvec")]
+    other = [entry for entry in entries if entry not in set(nifti)]
     nifti_read = nifti_studies(nifti, companions, wanted) if nifti else None
     used_companions = nifti_read.companions if nifti_read else {}
     scanned = list(scan([entry for entry in other if entry.name not in used_companions]))
     dicom, stray, conflict = _dicom_studies(scanned)
-    stray += list(listing.turned_away)
+    stray += [*listing.turned_away, *truth]
     studies = list(dicom)
     if nifti_read is not None:
         studies = _join(studies, list(nifti_read.studies))
@@ -137,6 +138,20 @@ def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     elif stray:
         studies.append(Study("study-none", None, None, (), tuple(sorted(stray, key=lambda r: r.path))))
     return tuple(studies), conflict
+
+
+def _set_truth_aside(entries: Sequence[Entry]) -> tuple[list[Entry], list[FileRecord]]:
+    """Keep the answers of a digital phantom out of the study: files beside ``truth/truth.json``, and below it."""
+    folders = tuple(
+        entry.name.removesuffix("truth.json") for entry in entries if f"/{entry.name}".endswith("/truth/truth.json")
+    )
+    kept = [entry for entry in entries if not (folders and entry.name.startswith(folders))]
+    reason = "truth of a digital phantom, no part of its study"
+    return kept, [
+        FileRecord(entry.name, FileOutcome.SKIPPED, reason)
+        for entry in entries
+        if folders and entry.name.startswith(folders)
+    ]
 
 
 def _join(dicom: list[Study], nifti: list[Study]) -> list[Study]:

@@ -221,7 +221,7 @@ SCENES: Mapping[str, ThighScene] = MappingProxyType(
                 for lesion in _STABLE
             ),
             "Second visit: water T2 of vastus lateralis and adductor magnus 5 ms longer, all else unchanged.",
-            protocol=MrProtocol(noise_stream=1),
+            protocol=MrProtocol(noise_stream=1, acquired_on="2026-07-15"),
             subject=_PAIR,
         ),
         "scanner-dixon": ThighScene(

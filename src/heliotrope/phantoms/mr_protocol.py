@@ -56,6 +56,8 @@ class MrProtocol:
         Other noise for the same person, e.g. a second visit.
     gain : float
         Signal of healthy muscle in the scanner's numbers.
+    acquired_on : str
+        Study date in the headers, ISO 8601; made up.
     """
 
     matrix: tuple[int, int] = (304, 160)
@@ -71,6 +73,7 @@ class MrProtocol:
     dixon_snr: float = 60.0
     noise_stream: int = 0
     gain: float = 500.0
+    acquired_on: str = "2026-01-15"
 
     def grid(self) -> Grid:
         """Axial grid centered on the two limbs."""
@@ -100,6 +103,7 @@ def _acquisition(protocol: MrProtocol, **facts: object) -> Acquisition:
         "slice_spacing_mm": protocol.slice_thickness_mm + protocol.slice_gap_mm,
         "manufacturer": MANUFACTURER,
         "body_part_claimed": "THIGH",
+        "acquired_on": protocol.acquired_on,
     }
     return Acquisition(**(common | facts))  # type: ignore[arg-type]
 
