@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heliotrope.domain.findings import FindingKind
+from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.evidence.model import Status
 from heliotrope.report.citations import Citations
@@ -43,7 +44,7 @@ from heliotrope.report.tables import (
     region_table,
     whole_study_facts,
 )
-from heliotrope.report.vocabulary import capitalized, quantity_title, words_of
+from heliotrope.report.vocabulary import capitalized, is_supporting, quantity_title, sentence, words_of
 
 
 def build(result: AnalysisResult, *, show_identifiers: bool = False) -> Document:
@@ -116,7 +117,7 @@ def _findings(result: AnalysisResult, citations: Citations) -> Section:
 
 
 def _regions(result: AnalysisResult) -> Section:
-    quantities = ordered_quantities(m for m in result.measurements if is_regional(m))
+    quantities = ordered_quantities(m for m in result.measurements if is_regional(m) and not is_supporting(m.quantity))
     first, rest = quantities[:FIRST_PAGE_QUANTITIES], quantities[FIRST_PAGE_QUANTITIES:]
     caption = (
         "Numbers by region, each with its 95 % interval where an honest one exists. Right and left are the patient's."
@@ -160,9 +161,12 @@ def _pictures(result: AnalysisResult) -> Section | None:
 def _not_assessed(result: AnalysisResult) -> Section:
     blocks: list[Block] = []
     if result.not_assessed:
+        reasons: dict[Missing, list[str]] = {}
+        for item in result.not_assessed:
+            reasons.setdefault(item.missing, []).append(quantity_title(item.quantity))
         rows = tuple(
-            Row((Text(quantity_title(item.quantity)), Text(item.missing.reason, note=item.missing.code)))
-            for item in result.not_assessed
+            Row((Text(", ".join(titles)), Text(sentence(missing.reason), note=missing.code)))
+            for missing, titles in reasons.items()
         )
         blocks.append(Table("Results this study does not permit", (Column("Result"), Column("Why")), rows))
     missing = missing_rows(result.measurements)
@@ -213,15 +217,11 @@ def _all_numbers(result: AnalysisResult, citations: Citations) -> Section | None
 
 def _methods(result: AnalysisResult, citations: Citations) -> Section:
     runs = tuple(
-        Text(_full_stop(step.sentence), citations.cite(step.evidence)) for step in result.methods if step.sentence
+        Text(sentence(step.sentence), citations.cite(step.evidence)) for step in result.methods if step.sentence
     )
     if not runs:
         runs = (Text("No step ran."),)
     return Section("methods", "Methods", (Paragraph(runs),))
-
-
-def _full_stop(sentence: str) -> str:
-    return sentence if sentence.rstrip().endswith((".", "!", "?")) else sentence.rstrip() + "."
 
 
 def _references(citations: Citations) -> Section | None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from contourpy import contour_generator
 from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patheffects import withStroke
@@ -32,11 +34,12 @@ _STROKE = [withStroke(linewidth=2.5, foreground="black")]
 
 @dataclass(frozen=True)
 class Outline:
-    """A region's outline.
+    """How one region of a label image is drawn.
 
     Parameters
     ----------
-    mask : bool array (x, y, z)
+    numbers : tuple of int
+        Label numbers that make up the region.
     color : str
     number : str
         Written at the middle of the region; empty for none.
@@ -46,11 +49,19 @@ class Outline:
         Line width. [points]
     """
 
-    mask: NDArray[np.bool_] = field(repr=False)
+    numbers: tuple[int, ...]
     color: str
     number: str = ""
     fill: float = 0.0
     width: float = 1.2
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """A label image and how its regions are drawn."""
+
+    labels: NDArray[np.uint16] = field(repr=False)
+    regions: tuple[Outline, ...]
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,7 @@ def draw_slice(
     alt: str,
     levels: tuple[float, float] | None = None,
     overlay: Overlay | None = None,
-    outlines: Sequence[Outline] = (),
+    outlines: Outlines | None = None,
     markers: Sequence[Marker] = (),
     text: str = "",
     synthetic: bool = False,
@@ -121,7 +132,7 @@ def draw_slice(
     levels : tuple of 2 floats, optional
         Shown as black and white; robust percentiles of the volume by default.
     overlay : Overlay, optional
-    outlines : sequence of Outline
+    outlines : Outlines, optional
     markers : sequence of Marker
         Drawn when within half a slice of `index`.
     text : str
@@ -149,8 +160,8 @@ def draw_slice(
         shown = np.ma.masked_invalid(_crop(view.cut(overlay.values, index), window))
         norm = Normalize(overlay.scale.low, overlay.scale.high)
         axes.imshow(shown, cmap=overlay.scale.color_map, norm=norm, extent=extent, interpolation="nearest")
-    for outline in outlines:
-        _draw_outline(axes, _crop(view.cut(outline.mask, index), window).astype(bool), outline, view)
+    if outlines is not None:
+        _draw_outlines(axes, _crop(view.cut(outlines.labels, index), window), outlines.regions, view)
     for marker in markers:
         _draw_marker(axes, marker, view, index, window)
     axes.set_xlim(0.0, width_mm)
@@ -161,37 +172,48 @@ def draw_slice(
         _write(axes, 0.012, 0.975, text, ha="left", va="top")
     _draw_bar(axes, width_mm, height_mm)
     if synthetic:
-        _write(axes, 0.5, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=30, rotation=20, alpha=0.2, zorder=9)
+        _write(
+            axes, 0.5, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=30, rotation=20, alpha=0.22, path_effects=[]
+        )
         _write(axes, 0.988, 0.975, "SYNTHETIC", ha="right", va="top", fontweight="bold")
     png, width, height = encode(canvas)
     return Picture(png, alt, width, height)
 
 
-def _draw_outline(axes: Any, mask: NDArray[np.bool_], outline: Outline, view: SliceView) -> None:
-    if not mask.any():
-        return
-    if outline.fill > 0:
-        color = np.zeros((*mask.shape, 4))
-        color[mask] = to_rgba(outline.color, outline.fill)
-        height, width = mask.shape[0] * view.row_mm, mask.shape[1] * view.column_mm
-        axes.imshow(color, extent=(0.0, width, height, 0.0), interpolation="nearest")
-    # a border of background closes outlines of regions that the window or the image cuts
-    padded = np.pad(mask, 1).astype(np.float64)
-    x = (np.arange(padded.shape[1]) - 0.5) * view.column_mm
-    y = (np.arange(padded.shape[0]) - 0.5) * view.row_mm
-    axes.contour(x, y, padded, levels=[0.5], colors=[outline.color], linewidths=outline.width)
-    if outline.number:
-        row, column = np.argwhere(mask).mean(axis=0)
-        axes.text(
-            (column + 0.5) * view.column_mm,
-            (row + 0.5) * view.row_mm,
-            outline.number,
-            color="white",
-            fontsize=8,
-            ha="center",
-            va="center",
-            path_effects=_STROKE,
-        )
+def _draw_outlines(axes: Any, labels: NDArray[np.generic], regions: Sequence[Outline], view: SliceView) -> None:
+    rows, columns = labels.shape
+    x = (np.arange(columns + 2) - 0.5) * view.column_mm
+    y = (np.arange(rows + 2) - 0.5) * view.row_mm
+    filled = np.zeros((rows, columns, 4))
+    lines: list[NDArray[np.float64]] = []
+    styles: list[tuple[str, float]] = []
+    for region in regions:
+        mask = np.isin(labels, region.numbers)
+        if not mask.any():
+            continue
+        filled[mask] = to_rgba(region.color, region.fill)
+        # a border of background closes outlines of regions that the window or the image cuts
+        found = contour_generator(x, y, np.pad(mask, 1).astype(np.float64), name="serial").lines(0.5)
+        lines += [np.asarray(line, dtype=np.float64) for line in found]
+        styles += [(region.color, region.width)] * len(found)
+        if region.number:
+            row, column = np.argwhere(mask).mean(axis=0)
+            axes.text(
+                (column + 0.5) * view.column_mm,
+                (row + 0.5) * view.row_mm,
+                region.number,
+                color="white",
+                fontsize=8,
+                ha="center",
+                va="center",
+                path_effects=_STROKE,
+            )
+    if filled.any():
+        extent = (0.0, columns * view.column_mm, rows * view.row_mm, 0.0)
+        axes.imshow(filled, extent=extent, interpolation="nearest")
+    axes.add_collection(
+        LineCollection(lines, colors=[color for color, _ in styles], linewidths=[width for _, width in styles])
+    )
 
 
 def _draw_marker(axes: Any, marker: Marker, view: SliceView, index: int, window: Window) -> None:

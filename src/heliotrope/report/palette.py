@@ -90,6 +90,8 @@ MAP_SCALES: Mapping[str, Scale] = MappingProxyType(
         "ivim_d": Scale("cividis", 0.5e-3, 2.5e-3),
         "fa": Scale("cividis", 0.0, 0.6),
         "b1": Scale("cividis", 0.4, 1.3),
+        "transmit_field": Scale("cividis", 0.4, 1.3),
+        "fat_signal_fraction": Scale("magma", 0.0, 100.0),
         "stir_ratio": Scale("inferno", 0.5, 3.0),
     }
 )

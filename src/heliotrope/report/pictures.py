@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from heliotrope.domain.anatomy import STRUCTURES, StructureKind
+from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.result import AnalysisResult
@@ -21,33 +21,15 @@ from heliotrope.report.display import (
     view_of,
 )
 from heliotrope.report.document import Figure, LegendEntry, Picture
-from heliotrope.report.figures import Outline, Overlay, draw_scale, draw_slice
+from heliotrope.report.figures import Outline, Outlines, Overlay, draw_scale, draw_slice
 from heliotrope.report.palette import CATEGORY_COLORS, MAP_SCALES, TISSUE_COLORS, Scale
 from heliotrope.report.tables import ordered_structures, structure_title
-from heliotrope.report.vocabulary import plural, quantity_title, with_unit, words_of
+from heliotrope.report.vocabulary import is_supporting, plural, quantity_title, sentence, with_unit, words_of
 
 PICTURES_OF_MAIN_MAPS = 20
 """Shared among the main maps, so that a report stays a few megabytes."""
 PICTURES_PER_MAP = 4
 SUPPORTING_MAPS = 8
-_SUPPORTING_ENDINGS = (
-    "_sd",
-    "_crlb",
-    "_residual",
-    "residual",
-    "amplitude",
-    "b1",
-    "_b1",
-    "chi2",
-    "_field",
-    "field_map",
-    "signal_fraction",
-)
-
-
-def is_supporting(quantity: str) -> bool:
-    """True for maps that serve to judge another map."""
-    return quantity.endswith(_SUPPORTING_ENDINGS)
 
 
 def background_for(result: AnalysisResult, key: str, grid: Grid) -> NDArray[np.generic]:
@@ -120,11 +102,14 @@ def label_figure(result: AnalysisResult) -> Figure | None:
     window = _body_window(background, labels.labels > 0, view)
     colors, numbers = label_styles(labels)
     names = present_structures(labels)
-    outlines = tuple(
-        Outline(labels.mask(region), colors[name], numbers.get(name, ""), fill=0.14, width=1.0)
-        for name in names
-        for region in sorted(set(labels.legend.values()), key=lambda r: r.title)
-        if region.structure == name
+    outlines = Outlines(
+        labels.labels,
+        tuple(
+            Outline(label_numbers(labels, region), colors[name], numbers.get(name, ""), fill=0.14, width=1.0)
+            for name in names
+            for region in sorted(set(labels.legend.values()), key=lambda r: r.title)
+            if region.structure == name
+        ),
     )
     levels = gray_window(background)
     listed = ", ".join(STRUCTURES[name].title for name in names)
@@ -161,16 +146,31 @@ def _shown(view: SliceView, chosen: tuple[int, ...]) -> str:
     return f"{len(chosen)} of {plural(view.n_slices, f'{view.plane} slice')} shown"
 
 
-def _region_outlines(result: AnalysisResult, grid: Grid) -> tuple[Outline, ...]:
+def label_numbers(labels: LabelMap, region: Region) -> tuple[int, ...]:
+    """Label numbers of a region."""
+    return tuple(number for number, named in labels.legend.items() if named == region)
+
+
+def _region_outlines(result: AnalysisResult, grid: Grid) -> Outlines | None:
     labels = result.labels
     if labels is None or not labels.grid.is_same_as(grid):
-        return ()
+        return None
     muscular = {StructureKind.MUSCLE, StructureKind.COMPARTMENT}
     fine = [r for r in set(labels.legend.values()) if STRUCTURES[r.structure].kind in muscular]
     regions = fine or [r for r in set(labels.legend.values()) if r.structure == "muscle"]
-    return tuple(
-        Outline(labels.mask(region), "#FFFFFF", width=0.7) for region in sorted(regions, key=lambda r: r.title)
+    ordered = sorted(regions, key=lambda r: r.title)
+    return Outlines(
+        labels.labels, tuple(Outline(label_numbers(labels, region), "#FFFFFF", width=0.7) for region in ordered)
     )
+
+
+def _weight(valid: NDArray[np.bool_], outlines: Outlines | None) -> NDArray[np.bool_]:
+    """Where the picture's content lies: the map inside the outlined regions, or the whole map."""
+    if outlines is None:
+        return valid
+    numbers = [number for region in outlines.regions for number in region.numbers]
+    inside = valid & np.isin(outlines.labels, numbers)
+    return inside if inside.any() else valid
 
 
 def _numbers_for_alt(result: AnalysisResult, quantity: str) -> str:
@@ -193,11 +193,7 @@ def map_figure(result: AnalysisResult, key: str, parametric: ParametricMap, coun
     view = view_of(parametric.grid)
     background = background_for(result, key, parametric.grid)
     outlines = _region_outlines(result, parametric.grid)
-    inside = np.zeros(parametric.grid.shape, dtype=bool)
-    for outline in outlines:
-        inside |= outline.mask
-    weight = parametric.valid & inside if (parametric.valid & inside).any() else parametric.valid
-    chosen = choose_slices(weight, view, count)
+    chosen = choose_slices(_weight(parametric.valid, outlines), view, count)
     window = _body_window(background, parametric.valid, view)
     scale = scale_for(parametric)
     levels = gray_window(background)
@@ -232,13 +228,8 @@ def map_figure(result: AnalysisResult, key: str, parametric: ParametricMap, coun
         counted = [f"{words_of(reason)} {count}" for reason, count in parametric.invalid_reasons.items() if count]
         if counted:
             caption += f" Voxels left out: {', '.join(counted)}."
-    caption += "".join(f" {_sentence(flag)}" for flag in parametric.flags)
+    caption += "".join(f" {sentence(flag)}" for flag in parametric.flags)
     return Figure(pictures, caption, scale=bar)
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else text + "."
 
 
 def main_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) -> tuple[Figure, ...]:

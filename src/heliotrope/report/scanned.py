@@ -7,7 +7,7 @@ from collections import Counter
 from heliotrope.domain.study import FileOutcome, Modality, Role, Series, Study
 from heliotrope.report.display import view_of
 from heliotrope.report.document import BulletItem, BulletList, Column, Paragraph, Row, Table, Text
-from heliotrope.report.vocabulary import ROLE_TITLES, joined, plural
+from heliotrope.report.vocabulary import ROLE_TITLES, capitalized, joined, plural, sentence
 
 _MODALITY_TITLES = {
     Modality.MR: "MRI",
@@ -92,8 +92,8 @@ def series_table(study: Study, *, show_identifiers: bool) -> Table | None:
             Text(series.key),
             Text(ROLE_TITLES[series.role], strong=True, note=series.role_reason),
             Text(geometry_words(series)),
-            Text(acquisition_words(series)),
-            Text("; ".join(series.defects) or "none"),
+            Text(capitalized(acquisition_words(series))),
+            Text(" ".join(sentence(defect) for defect in series.defects) or "None."),
         ]
         if show_identifiers:
             cells.insert(1, Text(series.description or "none"))

@@ -26,7 +26,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.tables import structure_title
-from heliotrope.report.vocabulary import capitalized, words_of
+from heliotrope.report.vocabulary import capitalized, sentence, words_of
 
 KIND_TITLES: Mapping[FindingKind, str] = {
     FindingKind.QUALITY: "Image quality",
@@ -156,9 +156,9 @@ def quality_blocks(result: AnalysisResult, citations: Citations) -> tuple[Block,
             items.append(
                 BulletItem(Text(finding.statement, citations.cite(finding.evidence)), mark, tone, finding.limits)
             )
-    items += [BulletItem(Text(note), "attention", Tone.ATTENTION) for note in result.study.notes]
+    items += [BulletItem(Text(sentence(note)), "attention", Tone.ATTENTION) for note in result.study.notes]
     if result.labels is not None:
-        items += [BulletItem(Text(note), "labels", Tone.PLAIN) for note in result.labels.notes]
+        items += [BulletItem(Text(sentence(note)), "labels", Tone.PLAIN) for note in result.labels.notes]
     order = {"failed": 0, "attention": 1, "not checked": 2, "labels": 3, "passed": 4}
     items.sort(key=lambda item: order.get(item.mark, 3))
     if not items:
@@ -173,7 +173,7 @@ def _check_item(check: QualityCheck) -> BulletItem:
         None: ("not checked", Tone.UNKNOWN),
     }[check.passed]
     name = check.name if " " in check.name else words_of(check.name)
-    return BulletItem(Text(f"{capitalized(name)}: {check.detail}" if check.detail else capitalized(name)), mark, tone)
+    return BulletItem(Text(sentence(f"{name}: {check.detail}" if check.detail else name)), mark, tone)
 
 
 def verdict_blocks(verdict: Verdict, citations: Citations) -> tuple[Block, ...]:

@@ -16,6 +16,7 @@ from heliotrope.report.vocabulary import (
     interval_text,
     joined,
     quantity_title,
+    sentence,
     statistic_title,
     unit_symbol,
     value_text,
@@ -119,8 +120,8 @@ def whole_study_facts(measurements: Sequence[Measurement]) -> Facts | None:
         interval = interval_text(m)
         said = value_text(m) + (f" ({interval})" if interval else "")
         if m.missing is not None:
-            said += f": {m.missing.reason}"
-        said += "".join(f" {note}" for note in m.notes)
+            said += f": {sentence(m.missing.reason)}"
+        said += "".join(f" {sentence(note)}" for note in m.notes)
         pairs.append((f"{quantity_title(m.quantity)}, {statistic_title(m.statistic)}", said))
     return Facts(tuple(pairs)) if pairs else None
 
@@ -128,7 +129,7 @@ def whole_study_facts(measurements: Sequence[Measurement]) -> Facts | None:
 def cell_of(measurement: Measurement, notes: _Notes, common: frozenset[str] = frozenset()) -> Text:
     """One value with its interval, or why there is none."""
     if measurement.missing is not None:
-        letter = notes.letters((measurement.missing.reason,))
+        letter = notes.letters((sentence(measurement.missing.reason),))
         return Text(NOT_ASSESSABLE, note=letter, tone=Tone.UNKNOWN)
     marks = notes.letters(note for note in measurement.notes if note not in common)
     parts = [part for part in (interval_text(measurement), marks) if part]
@@ -209,7 +210,7 @@ def measurement_table(
             region.append(Text(m.region.level or ""))
         marks = notes.letters(m.notes)
         if m.missing is not None:
-            value = Text(NOT_ASSESSABLE, note=notes.letters((m.missing.reason,)), tone=Tone.UNKNOWN)
+            value = Text(NOT_ASSESSABLE, note=notes.letters((sentence(m.missing.reason),)), tone=Tone.UNKNOWN)
         else:
             value = Text(value_text(m, show_unit=False), cited, strong=True, note=marks)
         tail = (
@@ -248,5 +249,5 @@ def missing_rows(measurements: Iterable[Measurement]) -> tuple[Row, ...]:
     for (quantity, reason), regions in groups.items():
         names = [region.title for region in regions]
         where = joined(names) if len(names) <= 8 else joined([*names[:7], f"{len(names) - 7} more regions"])
-        rows.append(Row((Text(quantity_title(quantity)), Text(where), Text(reason))))
+        rows.append(Row((Text(quantity_title(quantity)), Text(where), Text(sentence(reason)))))
     return tuple(rows)

@@ -121,6 +121,18 @@ def capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def sentence(text: str) -> str:
+    """First letter in upper case and a full stop at the end.
+
+    Examples
+    --------
+    >>> sentence("no diffusion series")
+    'No diffusion series.'
+    """
+    text = capitalized(text.strip())
+    return text if not text or text.endswith((".", "!", "?")) else text + "."
+
+
 def words_of(key: str) -> str:
     """A key as words: ``edema_fraction`` gives ``edema fraction``, acronyms in capitals."""
     return " ".join(_ACRONYMS.get(part, part) for part in key.replace("-", "_").split("_") if part)
@@ -135,6 +147,24 @@ def quantity_title(key: str) -> str:
     'Edema fraction'
     """
     return QUANTITY_TITLES.get(key) or capitalized(words_of(key))
+
+
+_SUPPORTING_ENDINGS = (
+    "_sd",
+    "residual",
+    "amplitude",
+    "b1",
+    "_signal",
+    "_field",
+    "field_map",
+    "signal_fraction",
+    "r2_star",
+)
+
+
+def is_supporting(quantity: str) -> bool:
+    """True for quantities that serve to judge another, such as a misfit or the transmit field."""
+    return quantity.endswith(_SUPPORTING_ENDINGS)
 
 
 def statistic_title(key: str) -> str:
