@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heliotrope.app.stage import Quantity, Stage
-from heliotrope.app.stages import diffusion, fat_fraction, labels, t2
+from heliotrope.app.stages import diffusion, fat_fraction, labels, measurements, t2
 
 STAGES: tuple[Stage, ...] = (
     *fat_fraction.STAGES,
     *t2.STAGES,
     *diffusion.STAGES,
     *labels.STAGES,
+    *measurements.STAGES,
 )
 
 

@@ -1,0 +1,141 @@
+"""The stage that reads every map in every labeled region and measures the regions' size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.domain.errors import GeometryError, QualityRefusal
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap, ParametricMap
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.result import NotAssessed
+from heliotrope.domain.study import Modality, Series, Study
+from heliotrope.domain.units import Unit
+from heliotrope.measure.map_statistics import measure_map
+from heliotrope.measure.morphometry import measure_morphometry
+from heliotrope.segment.transfer import resample_labels
+
+QUANTITIES = (
+    Quantity(
+        "volume",
+        "Volume",
+        Unit.MILLILITER,
+        "Volume of the imaged part of a region; smaller muscle than before may be atrophy, or another field of view.",
+    ),
+    Quantity(
+        "cross_section",
+        "Cross-section",
+        Unit.SQUARE_MILLIMETER,
+        "Area of a region within a slice; depends on the level, so compare only matched slices.",
+    ),
+    Quantity(
+        "thickness",
+        "Thickness",
+        Unit.MILLIMETER,
+        "Mean thickness of the subcutaneous fat as a ring; not a measure of nutrition.",
+    ),
+    Quantity(
+        "contractile_volume",
+        "Contractile volume",
+        Unit.MILLILITER,
+        "Volume of muscle without its fat; lower is more damage or smaller muscle. Not a measure of strength.",
+    ),
+    Quantity(
+        "contractile_area",
+        "Contractile area",
+        Unit.SQUARE_MILLIMETER,
+        "Largest cross-section of muscle without its fat; lower is more damage or smaller muscle.",
+    ),
+)
+
+_TECHNICAL_ENDINGS = ("_sd", "_residual", "_signal", "_amplitude", "_chi_squared")
+_TECHNICAL = {"transmit_field", "field_map", "b1"}
+_LABEL_STAGES = ("tissues", "muscles", "person-labels")
+_MAP_STAGES = (
+    "water-t2",
+    "water-t2-joint",
+    "legacy-t2",
+    "fat-fraction",
+    "adc",
+    "ivim",
+    "dti",
+    "stir-ratio",
+)
+SEED = 20260
+"""Seed of the block draws: the same study gives the same intervals."""
+
+
+def is_technical(quantity: str) -> bool:
+    """True for maps that support others and are no result in a region."""
+    return quantity in _TECHNICAL or quantity.endswith(_TECHNICAL_ENDINGS)
+
+
+def _select(study: Study) -> tuple[Series, ...] | Missing:
+    if any(series.grid is not None and series.acquisition.modality is Modality.MR for series in study.series):
+        return ()
+    return Missing("M_NO_SERIES", "No MR series with a regular geometry, so there are no regions to measure.")
+
+
+def _run(given: StageInput) -> StageOutput:
+    if given.labels is None:
+        raise QualityRefusal(
+            "no labels: nothing says which voxel belongs to which region",
+            hint="give a label map with --labels, or a series that shows fat against muscle",
+            code="E_NO_LABELS",
+        )
+    generator = np.random.default_rng(SEED)
+    on_grid: list[tuple[Grid, LabelMap]] = [(given.labels.grid, given.labels)]
+    results: list[Measurement] = []
+    not_assessed: list[NotAssessed] = []
+    measured: list[str] = []
+    for name, parametric in sorted(given.maps.items()):
+        if is_technical(parametric.quantity):
+            continue
+        try:
+            labels = _labels_on(parametric.grid, given.labels, on_grid)
+        except GeometryError as error:
+            not_assessed.append(NotAssessed(parametric.quantity, Missing("M_OTHER_FRAME", error.message)))
+            continue
+        results.extend(measure_map(parametric, labels, generator=generator))
+        measured.append(name.replace("_", " "))
+    results.extend(_sizes(given.labels, given.maps.get("fat_fraction"), on_grid))
+    what = ", ".join(measured) if measured else "no map"
+    return StageOutput(
+        sentence=(
+            f"In every region ({what}) the median, mean and interquartile range were taken after removing a margin of "
+            "one pixel (at least 1.5 mm) within each slice; intervals are from a bootstrap over 10 mm blocks."
+        ),
+        evidence=("spatial-block-bootstrap", "margin-erosion", "voxel-count", "contractile-area", "ring-thickness"),
+        measurements=tuple(results),
+        not_assessed=tuple(not_assessed),
+    )
+
+
+def _sizes(
+    labels: LabelMap, fat_fraction: ParametricMap | None, known: list[tuple[Grid, LabelMap]]
+) -> tuple[Measurement, ...]:
+    """Sizes on the grid the labels were drawn on; the contractile part on the grid of the fat fraction."""
+    if fat_fraction is None:
+        return measure_morphometry(labels)
+    if fat_fraction.grid.is_same_as(labels.grid):
+        return measure_morphometry(labels, fat_fraction)
+    try:
+        moved = _labels_on(fat_fraction.grid, labels, known)
+    except GeometryError:
+        return measure_morphometry(labels)
+    contractile = measure_morphometry(moved, fat_fraction)
+    return (*measure_morphometry(labels), *(item for item in contractile if item.quantity.startswith("contractile")))
+
+
+def _labels_on(grid: Grid, labels: LabelMap, known: list[tuple[Grid, LabelMap]]) -> LabelMap:
+    """Labels on a map's grid, resampled once per grid."""
+    for other, resampled in known:
+        if other.is_same_as(grid):
+            return resampled
+    resampled = resample_labels(labels, grid)
+    known.append((grid, resampled))
+    return resampled
+
+
+STAGES: tuple[Stage, ...] = (Stage("measurements", 1, QUANTITIES, _select, _run, uses=(*_LABEL_STAGES, *_MAP_STAGES)),)

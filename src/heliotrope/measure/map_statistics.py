@@ -1,0 +1,139 @@
+"""Statistics of a parametric map inside regions, with margins taken off and intervals that know about neighbors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from heliotrope.domain.anatomy import Region
+from heliotrope.domain.geometry import require_same_grid
+from heliotrope.domain.images import LabelMap, ParametricMap
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
+from heliotrope.measure.spatial_bootstrap import bootstrap_mean, bootstrap_quantile, group_blocks
+from heliotrope.segment.transfer import erode_mask
+
+METHOD = "region-statistics/1"
+
+MARGIN_MM = 1.5
+"""Margin taken off a region before its map is read; at least one pixel (spec C12). [mm]"""
+
+FEWEST_VOXELS = 8
+"""Below this many valid voxels no statistic is stated."""
+
+LARGE_LOSS = 0.6
+"""A region that loses more than this share to its margin is said to be thin. [1]"""
+
+LOW_COVERAGE = 0.5
+"""A map that is valid in less than this share of a region is said to be so. [1]"""
+
+EVERYWHERE = frozenset({"fat_fraction"})
+"""Quantities read in every tissue; the others only in muscle."""
+
+
+def margin_mm(parametric: ParametricMap) -> float:
+    """One pixel or `MARGIN_MM`, whichever is more. [mm]"""
+    return max(MARGIN_MM, sorted(parametric.grid.spacing_mm)[1]) * (1.0 + 1e-6)
+
+
+def measure_map(
+    parametric: ParametricMap,
+    labels: LabelMap,
+    *,
+    generator: np.random.Generator,
+    regions: Sequence[Region] | None = None,
+    evidence: tuple[str, ...] = ("spatial-block-bootstrap", "margin-erosion"),
+) -> tuple[Measurement, ...]:
+    """Median, mean and interquartile range of a map in every region.
+
+    Parameters
+    ----------
+    parametric : ParametricMap
+    labels : LabelMap
+        On the grid of the map; resample the labels, never the map.
+    generator : numpy.random.Generator
+        Draws the blocks behind the intervals.
+    regions : sequence of Region or None
+        None takes every region of the labels, the compartments and whole tissues they add up to included; outside
+        muscle only quantities that mean something there.
+    evidence : tuple of str
+
+    Returns
+    -------
+    tuple of Measurement
+        In the map's unit. An empty region, or one without valid voxels, is missing with its reason, never 0. The
+        interval holds for the statistic of the region as drawn: noise and spatial variation, not errors of the labels.
+    """
+    require_same_grid(parametric.grid, labels.grid, first_name=f"{parametric.quantity} map", second_name="label map")
+    index = index_regions(labels)
+    if regions is None:
+        regions = [r for r in index.members if parametric.quantity in EVERYWHERE or is_lean(r)]
+    results: list[Measurement] = []
+    for region in regions:
+        results.extend(_measure_region(parametric, index, region, generator, evidence))
+    return tuple(results)
+
+
+def _measure_region(
+    parametric: ParametricMap,
+    index: RegionIndex,
+    region: Region,
+    generator: np.random.Generator,
+    evidence: tuple[str, ...],
+) -> list[Measurement]:
+    drawn = index.mask(region) if region in index.members else np.zeros(parametric.grid.shape, dtype=bool)
+    eroded = erode_mask(drawn, parametric.grid, margin_mm(parametric))
+    valid = eroded.mask & parametric.valid
+    n_drawn, n_core, n_valid = (int(np.count_nonzero(mask)) for mask in (drawn, eroded.mask, valid))
+    missing = _reason(parametric, region, n_drawn, n_core, n_valid)
+    notes = list(parametric.flags)
+    if missing is None and eroded.fraction_lost > LARGE_LOSS:
+        notes.append(
+            f"Thin region: {100 * eroded.fraction_lost:.0f} % of its voxels lie in the margin and were left out."
+        )
+    if missing is None and n_valid < LOW_COVERAGE * n_core:
+        notes.append(f"The map is valid in {100 * n_valid / n_core:.0f} % of the region only.")
+
+    def result(statistic: str, value: float | None, ci95: tuple[float, float] | None) -> Measurement:
+        return Measurement(
+            region=region,
+            quantity=parametric.quantity,
+            statistic=statistic,
+            value=value,
+            unit=parametric.unit,
+            method=f"{parametric.method}+{METHOD}",
+            missing=missing,
+            ci95=ci95,
+            n_voxels=n_valid,
+            evidence=evidence,
+            notes=tuple(notes),
+        )
+
+    if missing is not None:
+        return [result(statistic, None, None) for statistic in ("median", "mean", "iqr")]
+    values = np.asarray(parametric.values[valid], dtype=np.float64)
+    blocks = group_blocks(valid, parametric.grid)
+    low, middle, high = (float(v) for v in np.quantile(values, (0.25, 0.5, 0.75)))
+    return [
+        result("median", middle, bootstrap_quantile(values, 0.5, blocks, generator)),
+        result("mean", float(values.mean()), bootstrap_mean(values, blocks, generator)),
+        result("iqr", high - low, None),
+    ]
+
+
+def _reason(parametric: ParametricMap, region: Region, n_drawn: int, n_core: int, n_valid: int) -> Missing | None:
+    if n_drawn == 0:
+        return Missing("M_EMPTY_REGION", f"The labels hold no voxel of the {region.title} on the grid of this map.")
+    if n_core < FEWEST_VOXELS:
+        return Missing(
+            "M_TOO_THIN",
+            f"Of {n_drawn} voxels of the {region.title} {n_core} lie inside its margin; {FEWEST_VOXELS} are needed.",
+        )
+    if n_valid < FEWEST_VOXELS:
+        return Missing(
+            "M_NO_VALID_VOXELS",
+            f"The {parametric.quantity.replace('_', ' ')} map is valid in {n_valid} of {n_core} voxels of the "
+            f"{region.title}; {FEWEST_VOXELS} are needed.",
+        )
+    return None

@@ -1,0 +1,206 @@
+"""Size of regions: volume, cross-section, thickness of the subcutis, and the contractile part of muscle."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.geometry import Grid, require_same_grid
+from heliotrope.domain.images import LabelMap, ParametricMap
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.units import Unit
+from heliotrope.measure.regions import index_regions, is_lean
+
+METHOD = "voxel-count/1"
+
+FEWEST_FAT_COVERAGE = 0.8
+"""Share of a muscle's voxels with a valid fat fraction needed for its contractile size. [1]"""
+
+_INSIDE_FASCIA = ("muscle", "intermuscular_fat", "bone", "vessel")
+
+
+def slice_axis(grid: Grid) -> int:
+    """The axis across the slices: the coarsest one; the third where all are alike."""
+    spacing = grid.spacing_mm
+    return 2 if max(spacing) - min(spacing) < 1e-6 else int(np.argmax(spacing))
+
+
+def pixel_area_mm2(grid: Grid) -> float:
+    """Area of one pixel within a slice. [mm2]"""
+    axes = [axis for axis in range(3) if axis != slice_axis(grid)]
+    return float(np.linalg.norm(np.cross(grid.matrix[:3, axes[0]], grid.matrix[:3, axes[1]])))
+
+
+def measure_morphometry(labels: LabelMap, fat_fraction: ParametricMap | None = None) -> tuple[Measurement, ...]:
+    """Volume and cross-sections of every region, thickness of the subcutis, contractile size of muscle.
+
+    Parameters
+    ----------
+    labels : LabelMap
+    fat_fraction : ParametricMap or None
+        In % and on the grid of the labels; without it the contractile size is not measured.
+
+    Returns
+    -------
+    tuple of Measurement
+        ``volume`` [mL] (total), ``cross_section`` [mm2] per slice and its largest value, ``thickness`` of subcutaneous
+        fat [mm], ``contractile_volume`` [mL] and ``contractile_area`` [mm2] of muscle. A region cut by the edge of the
+        image within a slice has no volume; one that only leaves through the first or last slice has the volume of its
+        imaged part, and says so.
+    """
+    if fat_fraction is not None:
+        require_same_grid(labels.grid, fat_fraction.grid, first_name="label map", second_name="fat-fraction map")
+    index = index_regions(labels)
+    results: list[Measurement] = []
+    for region in index.members:
+        mask = index.mask(region)
+        results.extend(_size(region, mask, labels.grid))
+        if fat_fraction is not None and is_lean(region):
+            results.extend(_contractile(region, mask, fat_fraction))
+    for side in Side:
+        fat = Region("subcutaneous_fat", side)
+        inside = [Region(name, side) for name in _INSIDE_FASCIA]
+        if fat in index.members and any(region in index.members for region in inside):
+            lean = np.zeros(labels.grid.shape, dtype=bool)
+            for region in inside:
+                if region in index.members:
+                    lean |= index.mask(region)
+            results.append(_ring_thickness(fat, index.mask(fat), lean, labels.grid))
+    return tuple(results)
+
+
+def _edges(mask: NDArray[np.bool_], axis: int) -> tuple[bool, bool]:
+    """Whether a mask reaches the image edge within slices, and through the first or last slice."""
+    within = any(bool(np.take(mask, end, axis=other).any()) for other in range(3) if other != axis for end in (0, -1))
+    through = any(bool(np.take(mask, end, axis=axis).any()) for end in (0, -1))
+    return within, through
+
+
+def _areas(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
+    axis = slice_axis(grid)
+    counts = mask.sum(axis=tuple(other for other in range(3) if other != axis))
+    return np.asarray(counts * pixel_area_mm2(grid), dtype=np.float64)
+
+
+def _empty(region: Region) -> Missing:
+    return Missing("M_EMPTY_REGION", f"The labels hold no voxel of the {region.title}.")
+
+
+def _size(region: Region, mask: NDArray[np.bool_], grid: Grid) -> list[Measurement]:
+    count = int(np.count_nonzero(mask))
+    axis = slice_axis(grid)
+
+    def row(
+        at: Region,
+        quantity: str,
+        statistic: str,
+        value: float | None,
+        unit: Unit,
+        missing: Missing | None,
+        notes: str = "",
+    ) -> Measurement:
+        return Measurement(
+            region=at,
+            quantity=quantity,
+            statistic=statistic,
+            value=value,
+            unit=unit,
+            method=METHOD,
+            missing=missing,
+            n_voxels=count,
+            evidence=("voxel-count",),
+            notes=(notes,) if notes else (),
+        )
+
+    if count == 0:
+        nothing = _empty(region)
+        return [
+            row(region, "volume", "total", None, Unit.MILLILITER, nothing),
+            row(region, "cross_section", "max", None, Unit.SQUARE_MILLIMETER, nothing),
+        ]
+    within, through = _edges(mask, axis)
+    cut = Missing(
+        "M_CUT_BY_FIELD_OF_VIEW", f"The {region.title} is cut by the edge of the image; its true size is not known."
+    )
+    imaged = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+    span = (imaged[-1] - imaged[0] + 1) * grid.spacing_mm[axis]
+    note = f"Continues beyond the imaged slices: size of the imaged {span:.0f} mm." if through else ""
+    areas = _areas(mask, grid)
+    if within:
+        results = [
+            row(region, "volume", "total", None, Unit.MILLILITER, cut),
+            row(region, "cross_section", "max", None, Unit.SQUARE_MILLIMETER, cut),
+        ]
+    else:
+        volume = count * grid.voxel_volume_mm3 / 1000.0
+        results = [
+            row(region, "volume", "total", volume, Unit.MILLILITER, None, note),
+            row(region, "cross_section", "max", float(areas.max()), Unit.SQUARE_MILLIMETER, None, note),
+        ]
+    for k in imaged:
+        at = Region(region.structure, region.side, f"slice {k + 1}")
+        if _edges(np.take(mask, [k], axis=axis), axis)[0]:
+            results.append(row(at, "cross_section", "total", None, Unit.SQUARE_MILLIMETER, cut))
+        else:
+            results.append(row(at, "cross_section", "total", float(areas[k]), Unit.SQUARE_MILLIMETER, None))
+    return results
+
+
+def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: ParametricMap) -> list[Measurement]:
+    grid = fat_fraction.grid
+    valid = mask & fat_fraction.valid
+    count, n_valid = int(np.count_nonzero(mask)), int(np.count_nonzero(valid))
+    missing: Missing | None = None
+    if count == 0:
+        missing = _empty(region)
+    elif n_valid < FEWEST_FAT_COVERAGE * count:
+        missing = Missing(
+            "M_NO_VALID_VOXELS",
+            f"Fat fraction is valid in {100 * n_valid / count:.0f} % of the {region.title}; "
+            f"{100 * FEWEST_FAT_COVERAGE:.0f} % are needed.",
+        )
+    elif _edges(mask, slice_axis(grid))[0]:
+        missing = Missing("M_CUT_BY_FIELD_OF_VIEW", f"The {region.title} is cut by the edge of the image.")
+    volume = area = None
+    if missing is None:
+        lean = np.where(valid, 1.0 - np.clip(fat_fraction.values, 0.0, 100.0) / 100.0, 0.0)
+        axis = slice_axis(grid)
+        others = tuple(other for other in range(3) if other != axis)
+        scale = count / n_valid  # voxels without a fat fraction count as the others of the region
+        volume = float(lean.sum(dtype=np.float64)) * scale * grid.voxel_volume_mm3 / 1000.0
+        area = float(lean.sum(axis=others, dtype=np.float64).max()) * scale * pixel_area_mm2(grid)
+    return [
+        Measurement(region, quantity, statistic, value, unit, METHOD, missing, None, count, ("contractile-area",))
+        for quantity, statistic, value, unit in (
+            ("contractile_volume", "total", volume, Unit.MILLILITER),
+            ("contractile_area", "max", area, Unit.SQUARE_MILLIMETER),
+        )
+    ]
+
+
+def _ring_thickness(region: Region, fat: NDArray[np.bool_], inside: NDArray[np.bool_], grid: Grid) -> Measurement:
+    """Thickness of the ring of equal area around a disc of equal area, median over slices that hold both."""
+    outer, inner = _areas(fat, grid), _areas(inside, grid)
+    usable = (outer > 0) & (inner > 0)
+    missing = None
+    value = None
+    if not usable.any():
+        missing = _empty(region)
+    elif _edges(fat, slice_axis(grid))[0]:
+        missing = Missing("M_CUT_BY_FIELD_OF_VIEW", f"The {region.title} is cut by the edge of the image.")
+    else:
+        ring = np.sqrt((outer[usable] + inner[usable]) / np.pi) - np.sqrt(inner[usable] / np.pi)
+        value = float(np.median(ring))
+    return Measurement(
+        region,
+        "thickness",
+        "median",
+        value,
+        Unit.MILLIMETER,
+        METHOD,
+        missing,
+        None,
+        int(fat.sum()),
+        ("ring-thickness",),
+    )

@@ -1,0 +1,117 @@
+"""Which voxels belong to which region: labels as drawn, and the compartments and whole tissues they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
+from heliotrope.domain.images import LabelMap
+
+_WHOLE_OF = {"bone_cortex": "bone", "bone_marrow": "bone", "femur": "bone", "tibia": "bone", "fibula": "bone"}
+
+
+@dataclass(frozen=True, eq=False)
+class RegionIndex:
+    """Regions of a label map, each as the label numbers that make it up.
+
+    Parameters
+    ----------
+    labels : LabelMap
+    members : mapping of Region to tuple of ints
+        Label numbers; a region that was named in the legend but not drawn has numbers without voxels.
+    """
+
+    labels: LabelMap
+    members: Mapping[Region, tuple[int, ...]]
+
+    def mask(self, region: Region) -> NDArray[np.bool_]:
+        """Voxels of a region."""
+        numbers = self.members[region]
+        highest = int(self.labels.labels.max(initial=0))
+        table = np.zeros(highest + 1, dtype=bool)
+        for number in numbers:
+            if number <= highest:
+                table[number] = True
+        return np.asarray(table[self.labels.labels])
+
+
+def index_regions(labels: LabelMap) -> RegionIndex:
+    """Regions of the legend plus what they add up to.
+
+    Single muscles also make their compartment and the whole ``muscle`` of their side, unless the labels draw those
+    themselves; both sides together make one ``muscle`` without a side. Parts of bone make ``bone``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heliotrope.domain.geometry import Grid
+    >>> drawn = LabelMap(
+    ...     np.array([[[1, 2]]], dtype=np.uint16),
+    ...     Grid.from_spacing((1, 1, 2), (1, 1, 1)),
+    ...     {1: Region("gracilis", Side.LEFT), 2: Region("sartorius", Side.LEFT)},
+    ...     "person",
+    ... )
+    >>> index_regions(drawn).members[Region("muscle", Side.LEFT)]
+    (1, 2)
+    """
+    drawn: dict[Region, list[int]] = {}
+    derived: dict[Region, list[int]] = {}
+    for number, region in sorted(labels.legend.items()):
+        drawn.setdefault(region, []).append(number)
+    for region, numbers in drawn.items():
+        if region.level is not None:
+            continue
+        for whole in _wholes(region, drawn):
+            derived.setdefault(whole, []).extend(numbers)
+    sides = [drawn.get(Region("muscle", side), derived.get(Region("muscle", side), [])) for side in Side]
+    whole = Region("muscle")
+    if whole not in drawn and whole not in derived and all(sides):
+        derived[whole] = [number for numbers in sides for number in numbers]
+    members = {**drawn, **{region: numbers for region, numbers in derived.items() if region not in drawn}}
+    return RegionIndex(labels, MappingProxyType({region: tuple(numbers) for region, numbers in members.items()}))
+
+
+def _wholes(region: Region, drawn: Mapping[Region, list[int]]) -> tuple[Region, ...]:
+    structure = STRUCTURES[region.structure]
+    if structure.kind is StructureKind.MUSCLE:
+        # a muscle drawn beside its own parts (quadriceps beside its heads) would be counted twice
+        if region.structure == "quadriceps_femoris" and any(
+            Region(head, region.side) in drawn
+            for head in ("rectus_femoris", "vastus_lateralis", "vastus_intermedius", "vastus_medialis")
+        ):
+            return ()
+        wholes = [Region("muscle", region.side)]
+        if structure.compartment is not None:
+            wholes.append(Region(structure.compartment, region.side))
+        return tuple(wholes)
+    if structure.kind is StructureKind.COMPARTMENT:
+        inner = [r for r in drawn if STRUCTURES[r.structure].compartment == region.structure and r.side == region.side]
+        return () if inner else (Region("muscle", region.side),)
+    if region.structure in _WHOLE_OF and Region("bone", region.side) not in drawn:
+        return (Region("bone", region.side),)
+    return ()
+
+
+def is_lean(region: Region) -> bool:
+    """True for muscle tissue, compartments and muscles: where water T2 and diffusion have a meaning."""
+    kind = STRUCTURES[region.structure].kind
+    return region.structure == "muscle" or kind in (StructureKind.MUSCLE, StructureKind.COMPARTMENT)
+
+
+def muscles_of(index: RegionIndex) -> tuple[Region, ...]:
+    """Single muscles, in the order of anatomy, left before right."""
+    order = list(STRUCTURES)
+    found = [r for r in index.members if STRUCTURES[r.structure].kind is StructureKind.MUSCLE and r.level is None]
+    return tuple(sorted(found, key=lambda r: (order.index(r.structure), str(r.side))))
+
+
+def compartments_of(index: RegionIndex) -> tuple[Region, ...]:
+    """Compartments, in the order of anatomy, left before right."""
+    order = list(STRUCTURES)
+    found = [r for r in index.members if STRUCTURES[r.structure].kind is StructureKind.COMPARTMENT and r.level is None]
+    return tuple(sorted(found, key=lambda r: (order.index(r.structure), str(r.side))))

@@ -1,0 +1,92 @@
+"""Intervals for region statistics when neighboring voxels are not independent: whole blocks are drawn, not voxels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from heliotrope.domain.geometry import Grid
+
+BLOCK_MM = 10.0
+"""Edge of a block; voxels of one block are drawn together (evidence ``spatial-block-bootstrap``). [mm]"""
+
+N_DRAWS = 200
+"""Bootstrap draws behind an interval."""
+
+FEWEST_BLOCKS = 6
+"""With fewer blocks no interval is stated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Voxels of a region grouped into cubic blocks.
+
+    Parameters
+    ----------
+    number : int array (n_voxels,)
+        Block of every voxel, 0 to n_blocks - 1, in the order of ``np.nonzero`` of the mask.
+    n_blocks : int
+    """
+
+    number: NDArray[np.intp]
+    n_blocks: int
+
+
+def group_blocks(mask: NDArray[np.bool_], grid: Grid, edge_mm: float = BLOCK_MM) -> Blocks:
+    """Group the voxels of a mask by blocks of about `edge_mm` along every array axis."""
+    step = np.maximum(1, np.round(edge_mm / np.array(grid.spacing_mm)).astype(int))
+    index = np.argwhere(mask) // step
+    if len(index) == 0:
+        return Blocks(np.zeros(0, np.intp), 0)
+    _, number = np.unique(index, axis=0, return_inverse=True)
+    number = np.asarray(number, dtype=np.intp).reshape(-1)
+    return Blocks(number, int(number.max()) + 1)
+
+
+def draw_weights(blocks: Blocks, generator: np.random.Generator, n_draws: int = N_DRAWS) -> NDArray[np.float64]:
+    """How often each block is drawn, (n_draws, n_blocks)."""
+    return generator.multinomial(blocks.n_blocks, np.full(blocks.n_blocks, 1.0 / blocks.n_blocks), size=n_draws).astype(
+        np.float64
+    )
+
+
+def interval(estimate: float, draws: NDArray[np.float64], n_blocks: int) -> tuple[float, float] | None:
+    """95 % interval from the spread of bootstrap draws, with Student's t; None with too few blocks."""
+    draws = draws[np.isfinite(draws)]
+    if n_blocks < FEWEST_BLOCKS or draws.size < 20:
+        return None
+    # the bootstrap of n blocks underestimates the spread by sqrt((n-1)/n)
+    spread = float(draws.std(ddof=1)) * float(np.sqrt(n_blocks / (n_blocks - 1.0)))
+    reach = float(stats.t.ppf(0.975, n_blocks - 1)) * spread
+    return (estimate - reach, estimate + reach)
+
+
+def bootstrap_mean(
+    values: NDArray[np.float64], blocks: Blocks, generator: np.random.Generator
+) -> tuple[float, float] | None:
+    """95 % interval of the mean of `values` (n_voxels,), grouped by `blocks`."""
+    if blocks.n_blocks < FEWEST_BLOCKS:
+        return None
+    sums = np.bincount(blocks.number, weights=values, minlength=blocks.n_blocks)
+    counts = np.bincount(blocks.number, minlength=blocks.n_blocks).astype(np.float64)
+    weights = draw_weights(blocks, generator)
+    return interval(float(values.mean()), (weights @ sums) / (weights @ counts), blocks.n_blocks)
+
+
+def bootstrap_quantile(
+    values: NDArray[np.float64], quantile: float, blocks: Blocks, generator: np.random.Generator
+) -> tuple[float, float] | None:
+    """95 % interval of a quantile of `values` (n_voxels,), grouped by `blocks`."""
+    if blocks.n_blocks < FEWEST_BLOCKS:
+        return None
+    order = np.argsort(values)
+    ordered, member = values[order], blocks.number[order]
+    weights = draw_weights(blocks, generator)
+    draws = np.empty(len(weights))
+    for i, weight in enumerate(weights):
+        total = np.cumsum(weight[member])
+        draws[i] = ordered[np.searchsorted(total, quantile * total[-1])]
+    return interval(float(np.quantile(values, quantile)), draws, blocks.n_blocks)
