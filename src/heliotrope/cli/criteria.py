@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import typer
 
 from heliotrope.app.criteria import list_instruments, run_instrument
+from heliotrope.app.tables import look_up
 from heliotrope.cli.shell import ExitStatus, answer, say
 from heliotrope.criteria.problems import RecordError
 
@@ -36,6 +38,7 @@ def register(application: typer.Typer) -> None:
     )
     group.command("list")(_list)
     group.command("run")(_run)
+    group.command("table")(_table)
     application.add_typer(group, name="criteria")
 
 
@@ -64,6 +67,38 @@ def _run(
         say(f"{instrument} is PROVISIONAL: its rule rests on memory; you switched it on by naming it")
     answer(result, _text(result), as_json=as_json)
     return ExitStatus.OK
+
+
+def _table(
+    table: str = typer.Argument(help="antibodies, differential, imaging_recommendations, terminology or calcinosis."),
+    entry: str = typer.Argument("", help="One entry of the table."),
+    as_json: bool = typer.Option(False, "--json", help="Answer in JSON."),
+) -> int:
+    """Look up antibody phenotypes, differential diagnosis, recommendations, codes; information only."""
+    found = look_up(table, entry or None)
+    shown = {name: part for name, part in found.items() if name not in {"table", "sources", "evidence"}}
+    lines = list(_lines(shown, 0))
+    lines += ["", *(f"[{row['key']}, {row['status']}] {row['text']}" for row in found["evidence"])]
+    answer(found, "\n".join(lines), as_json=as_json)
+    return ExitStatus.OK
+
+
+def _lines(value: object, depth: int) -> Iterator[str]:
+    indent = "  " * depth
+    if isinstance(value, dict):
+        if value.keys() == {"text", "verified"}:
+            yield f"{indent}{value['text']}{'' if value['verified'] else ' (unverified)'}"
+            return
+        for name, part in value.items():
+            if isinstance(part, dict | list | tuple):
+                if part:
+                    yield f"{indent}{name}:"
+                    yield from _lines(part, depth + 1)
+            elif part not in (None, ""):
+                yield f"{indent}{name}: {part}"
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _lines(part, depth) if isinstance(part, dict) else (f"{indent}{part}",)
 
 
 def answer_problems(error: RecordError, *, as_json: bool) -> int:

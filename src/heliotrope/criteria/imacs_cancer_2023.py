@@ -119,24 +119,29 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
     further = any_of(high["persistent_activity"], high["dysphagia_mod_severe"], high["skin_necrosis"])
     single = all_of(high["ab_TIF1g"], high["subtype_DM"], high["age_over_40"], further)
     if tier is not None and within:
-        fields["actions"] = _actions(tier, single, facts)
+        fields["actions"], fields["undecided_actions"] = _actions(tier, single, facts)
     if trace is not None:
         _trace(trace, high, moderate, fields)
     return fields
 
 
-def _actions(tier: str, single: Truth, facts: dict[str, Truth]) -> list[str]:
-    nothing_found = tier == "high" and facts["initial_screen_negative"] is Truth.TRUE
+def _actions(tier: str, single: Truth, facts: dict[str, Truth]) -> tuple[list[str], list[str]]:
+    """What to consider, and what an unknown item would add to it."""
+    at_high = Truth.of(tier == "high")
+    nothing_found = all_of(at_high, facts["initial_screen_negative"])
     wanted = {
-        "basic_at_diagnosis": True,
-        "enhanced_at_diagnosis": tier != "standard",
-        "basic_annually_for_3_years": tier == "high",
+        "basic_at_diagnosis": Truth.TRUE,
+        "enhanced_at_diagnosis": Truth.of(tier != "standard"),
+        "basic_annually_for_3_years": at_high,
         "consider_pet_ct": nothing_found,
         "consider_gi_endoscopy": nothing_found,
-        "consider_pet_ct_as_single_test": single is Truth.TRUE,
-        "consider_nasoendoscopy": facts["npc_region"] is Truth.TRUE,
+        "consider_pet_ct_as_single_test": single,
+        "consider_nasoendoscopy": facts["npc_region"],
     }
-    return sorted(name for name, is_wanted in wanted.items() if is_wanted)
+    settled, undecided = (
+        sorted(name for name, is_wanted in wanted.items() if is_wanted is fact) for fact in (Truth.TRUE, Truth.UNKNOWN)
+    )
+    return settled, undecided
 
 
 def _trace(trace: Trace, high: dict[str, Truth], moderate: dict[str, Truth], fields: dict[str, Any]) -> None:
@@ -166,6 +171,7 @@ OUTPUTS: Final = (
     "high_factors",
     "moderate_factors",
     "actions",
+    "undecided_actions",
 )
 BASIC_PANEL: Final = (
     "history",

@@ -246,6 +246,6 @@ INSTRUMENT: Final = Instrument(
         ("enzymes",): tuple({"CK": {"baseline": 15, "followup": value, "uln": 1}} for value in range(16)),
         ("das",): _ends(20),
     },
-    evidence=("tis-bins", "tis-thresholds", "tis-absolute-change"),
+    evidence=("tis-bins", "tis-thresholds", "tis-absolute-change", "global-vas-ranges"),
     caveats=("Absolute percent change over the range of each measure, not relative to baseline.",),
 )

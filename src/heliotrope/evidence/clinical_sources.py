@@ -226,11 +226,6 @@ SOURCES: tuple[Source, ...] = (
         doi="10.1002/acr.22434",
     ),
     Source(
-        "valenzuela-2022",
-        "Valenzuela A et al., Change in calcinosis over one year, Semin Arthritis Rheum 2022;53:151980",
-        doi="10.1016/j.semarthrit.2022.151980",
-    ),
-    Source(
         "ohdsi-myositis", "OHDSI MyositisNetworkStudy, concept sets", other="github ohdsi-studies/MyositisNetworkStudy"
     ),
     Source("mondo", "MONDO disease ontology, mappings", other="github monarch-initiative/mondo, commit fad2512b"),

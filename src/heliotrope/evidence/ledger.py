@@ -59,8 +59,8 @@ class Ledger:
 def collect(topics: Mapping[str, ModuleType]) -> Ledger:
     """The ledger of the given topic modules, each with ``SOURCES`` and ``STATEMENTS`` or one of them.
 
-    The same work may be listed by two topics if both list it identically. A key with two contents, and a statement that
-    names a source nobody lists, are conflicts.
+    Two topics may list the same work; the first citation is kept. A source key with two identifiers, a statement key
+    with two contents, and a statement that names a source nobody lists, are conflicts.
     """
     sources: dict[str, Source] = {}
     statements: dict[str, Statement] = {}
@@ -69,8 +69,8 @@ def collect(topics: Mapping[str, ModuleType]) -> Ledger:
     for topic, module in topics.items():
         for source in getattr(module, "SOURCES", ()):
             known = sources.setdefault(source.key, source)
-            if known != source:
-                conflicts.append(f"source '{source.key}' of '{topic}' is already listed with other content")
+            if (known.doi, known.pmid) != (source.doi, source.pmid):
+                conflicts.append(f"source '{source.key}' of '{topic}' is already listed with other identifiers")
         for statement in getattr(module, "STATEMENTS", ()):
             first = statements.setdefault(statement.key, statement)
             origin.setdefault(statement.key, topic)

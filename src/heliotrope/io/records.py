@@ -141,22 +141,23 @@ def parse_yaml(text: str) -> object:
         Not YAML, more than one document, tags for code, too large or too deep.
     """
     _refuse_deep(text)
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _measure(node, 0, {}, set())
-        return loader.construct_document(node)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None
+            _measure(node, 0, {}, set())
+            return loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except FileFormatError:
+        raise
     except yaml.MarkedYAMLError as error:
         where = f" at line {error.problem_mark.line + 1}" if error.problem_mark is not None else ""
         raise FileFormatError(f"not readable as YAML{where}", hint="check indentation, quotes and colons") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise
+    except (yaml.YAMLError, RecursionError, ValueError):
         raise FileFormatError("not readable as YAML", hint="write plain text in UTF-8") from None
-    finally:
-        loader.dispose()
 
 
 def _refuse_deep(text: str) -> None:
