@@ -80,7 +80,8 @@ def test_every_source_is_used_by_a_statement() -> None:
 
 def test_every_statement_names_what_uses_it() -> None:
     cited = set().union(*(literals(file) for file in code_files()))
-    assert [s.key for s in ledger().statements.values() if not s.used_by and s.key not in cited] == []
+    clinical = [s for s in ledger().statements.values() if ledger().topics[s.key].startswith("clinical")]
+    assert [s.key for s in clinical if not s.used_by and s.key not in cited] == []
 
 
 def test_every_key_cited_in_code_is_in_the_ledger() -> None:
