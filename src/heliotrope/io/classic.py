@@ -37,6 +37,14 @@ EXCITATION_LIMIT_DEG = 100.0
 """A spin echo that states a larger flip angle states its refocusing angle. [deg]"""
 _MAX_FRAMES = 100_000
 _MAX_SIDE = 1 << 16
+_SIGNAL = (
+    Content.PLAIN,
+    Content.WATER,
+    Content.FAT,
+    Content.IN_PHASE,
+    Content.OPPOSED_PHASE,
+    Content.DIFFUSION_TRACE,
+)
 
 
 def modality_of(header: Header) -> tuple[Modality, str]:
@@ -214,13 +222,25 @@ def _date(header: Header) -> str | None:
 
 
 def scaling(header: Header, context: SeriesContext, stored: PixelFormat) -> tuple[float, float, str]:
-    """Slope, intercept and their origin for one frame.
+    """Slope, intercept and their origin for the frames of a classic object."""
+    return scale(rescale=header, real_world=header, private=header, context=context, stored=stored)
+
+
+def scale(
+    *, rescale: Header, real_world: Header, private: Header, context: SeriesContext, stored: PixelFormat
+) -> tuple[float, float, str]:
+    """Slope, intercept and their origin.
 
     Philips MR magnitude uses the scanner's floating-point value, (stored x RS + RI) / (RS x SS), which alone is
-    comparable between images of one examination.
+    comparable between images of one examination. Phase keeps the rescaled value.
+
+    Parameters
+    ----------
+    rescale, real_world, private : Header
+        Where rescale, real-world value mapping and Philips elements stand.
     """
-    slope = header.number(tags.RESCALE_SLOPE)
-    intercept = header.number(tags.RESCALE_INTERCEPT)
+    slope = rescale.number(tags.RESCALE_SLOPE)
+    intercept = rescale.number(tags.RESCALE_INTERCEPT)
     if slope is None or slope == 0:
         slope, intercept, origin = 1.0, 0.0, "stored values"
     else:
@@ -230,24 +250,15 @@ def scaling(header: Header, context: SeriesContext, stored: PixelFormat) -> tupl
         return -slope, slope * top + intercept, "inverted so that dense is bright"
     if context.modality is not Modality.MR:
         return slope, intercept, origin
-    mapping = header.first(tags.REAL_WORLD_MAPPING)
+    mapping = real_world.first(tags.REAL_WORLD_MAPPING)
     if mapping is not None:
         real_slope = mapping.number(tags.REAL_WORLD_SLOPE, "FD")
-        real_intercept = mapping.number(tags.REAL_WORLD_INTERCEPT, "FD")
         if real_slope is not None and real_slope != 0:
-            return real_slope, real_intercept or 0.0, "real-world value"
+            return real_slope, mapping.number(tags.REAL_WORLD_INTERCEPT, "FD") or 0.0, "real-world value"
     if vendor.is_maker(context.manufacturer, "PHILIPS") and context.component in (None, Component.MAGNITUDE):
-        scale = vendor.philips_scale(header)
-        plain = context.content in (
-            Content.PLAIN,
-            Content.WATER,
-            Content.FAT,
-            Content.IN_PHASE,
-            Content.OPPOSED_PHASE,
-            Content.DIFFUSION_TRACE,
-        )
-        if scale is not None and plain:
-            total = slope * scale[0]
+        found = vendor.philips_scale(private)
+        if found is not None and context.content in _SIGNAL:
+            total = slope * found[0]
             return slope / total, intercept / total, "Philips scale slope"
     return slope, intercept, origin
 

@@ -41,6 +41,12 @@ def is_encapsulated(transfer_syntax: str) -> bool:
     return transfer_syntax not in _UNCOMPRESSED
 
 
+def needs_color_care(stored: PixelFormat) -> bool:
+    """True for lossy color JPEG, whose color transform only the header tells."""
+    lossy = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+    return stored.samples > 1 and stored.transfer_syntax in lossy
+
+
 def decode(stream: bytes, stored: PixelFormat) -> tuple[NDArray[np.generic], str]:
     """One compressed frame.
 

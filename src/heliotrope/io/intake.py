@@ -13,6 +13,7 @@ from heliotrope.domain.study import Acquisition, FileOutcome, FileRecord, FrameS
 from heliotrope.io.assembly import Assembly, Stack, assemble
 from heliotrope.io.frames import Component, FrameFacts
 from heliotrope.io.identity import SYNTHETIC_KEY, Patient, pseudonym_key, study_key, subject_key
+from heliotrope.io.media import is_media_directory, list_media
 from heliotrope.io.nifti_intake import NiftiFrame, is_nifti_name, nifti_studies, read_nifti_volume
 from heliotrope.io.pixels import read_dicom_volume
 from heliotrope.io.roles import RoleFacts, decide_role
@@ -116,7 +117,7 @@ def _account(files: Sequence[FileRecord]) -> str:
 
 def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     wanted = None if role is None else role_of(role)
-    listing = list_input(path)
+    listing = list_media(path) if path.is_file() and is_media_directory(path) else list_input(path)
     entries, truth = _set_truth_aside(listing.entries)
     nifti = [entry for entry in entries if is_nifti_name(entry.name)]
     companions = [entry for entry in entries if Path(entry.name).suffix.lower() in (".json", ".bval", ".bvec")]

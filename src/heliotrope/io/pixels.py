@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import pixel_array
 
 from heliotrope.domain.errors import FileFormatError, GeometryError, HeliotropeError
@@ -145,7 +144,8 @@ def _file_frame(frame: DicomFrame) -> int:
 def _frame_reader(
     file: BinaryIO, stored: PixelFormat, offset: int, numbers: list[int]
 ) -> Callable[[int], NDArray[np.generic]]:
-    if stored.transfer_syntax in _NATIVE and offset >= 0 and stored.bits_allocated >= 8:
+    plain = stored.bits_allocated >= 8 and stored.photometric != "YBR_FULL_422"
+    if stored.transfer_syntax in _NATIVE and offset >= 0 and plain:
         start, length = pixel_element(file, offset, stored.transfer_syntax)
         needed = stored.frame_bytes * stored.n_frames
         if length < needed:
@@ -163,7 +163,7 @@ def _frame_reader(
             return _gray(np.frombuffer(content, dtype=stored_dtype(stored)), stored)
 
         return native
-    decoded = _decode_all(file, stored, numbers)
+    decoded = _decode_all(file, stored, offset, numbers)
     return lambda number: decoded[number]
 
 
@@ -180,6 +180,65 @@ def pixel_element(file: BinaryIO, offset: int, transfer_syntax: str) -> tuple[in
         raise FileFormatError("the pixel data are missing", hint="copy the file again", code="E_TRUNCATED")
     (length,) = struct.unpack("<I", head[8:12])
     return offset + 12, length
+
+
+def fragments(file: BinaryIO, offset: int) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+    """Basic offset table, and start and length of each fragment of an encapsulated pixel element.
+
+    Lengths are followed, nothing is searched for: a stream may hold any bytes.
+
+    Raises
+    ------
+    FileFormatError
+        ``E_TRUNCATED``: a fragment reaches beyond the file.
+    """
+    size = file.seek(0, 2)
+    file.seek(offset + 4)
+    # some files keep the implicit form of the element even around compressed data
+    position = offset + (8 if file.read(4) == b"\xff\xff\xff\xff" else 12)
+    found: list[tuple[int, int]] = []
+    while position + 8 <= size:
+        file.seek(position)
+        item = file.read(8)
+        length = int.from_bytes(item[4:8], "little")
+        if item[:4] == b"\xfe\xff\xdd\xe0":
+            break
+        if item[:4] != b"\xfe\xff\x00\xe0" or position + 8 + length > size:
+            raise FileFormatError("the compressed pixel data end early", hint="copy the file again", code="E_TRUNCATED")
+        found.append((position + 8, length))
+        position += 8 + length
+    if len(found) < 2:
+        raise FileFormatError("the compressed pixel data are missing", hint="copy the file again", code="E_TRUNCATED")
+    start, length = found[0]
+    file.seek(start)
+    table = struct.unpack(f"<{length // 4}I", file.read(length // 4 * 4))
+    return table, found[1:]
+
+
+def encapsulated_frames(file: BinaryIO, offset: int, n_frames: int) -> list[bytes]:
+    """The compressed stream of each frame."""
+    table, pieces = fragments(file, offset)
+
+    def content(start: int, length: int) -> bytes:
+        file.seek(start)
+        return file.read(length)
+
+    if n_frames == 1:
+        return [b"".join(content(*piece) for piece in pieces)]
+    if len(pieces) == n_frames:
+        return [content(*piece) for piece in pieces]
+    if len(table) != n_frames or list(table) != sorted(table):
+        raise FileFormatError(
+            f"{len(pieces)} compressed fragments for {n_frames} frames",
+            hint="export the series again",
+            code="E_TRUNCATED",
+        )
+    first = pieces[0][0] - 8
+    streams = [b""] * n_frames
+    for start, length in pieces:
+        number = sum(entry <= start - 8 - first for entry in table) - 1
+        streams[number] += content(start, length)
+    return streams
 
 
 def _gray(values: NDArray[np.generic], stored: PixelFormat) -> NDArray[np.generic]:
@@ -204,31 +263,25 @@ def luminance(color: NDArray[np.generic], photometric: str) -> NDArray[np.generi
 
 def _trim(image: NDArray[Any], stored: PixelFormat) -> NDArray[np.generic]:
     """Drop what lies above the stored bits (old overlays, burned flags)."""
-    spare = stored.bits_allocated - stored.bits_stored
-    if stored.real or spare <= 0:
+    spare = 8 * image.dtype.itemsize - stored.bits_stored
+    if stored.real or spare <= 0 or image.dtype.kind not in "iu":
         return image
     if stored.signed:
         return np.asarray((image << spare) >> spare)
     return np.asarray(image & np.array((1 << stored.bits_stored) - 1, dtype=image.dtype))
 
 
-def _decode_all(file: BinaryIO, stored: PixelFormat, numbers: list[int]) -> dict[int, NDArray[np.generic]]:
+def _decode_all(file: BinaryIO, stored: PixelFormat, offset: int, numbers: list[int]) -> dict[int, NDArray[np.generic]]:
+    if codecs.is_encapsulated(stored.transfer_syntax) and not codecs.needs_color_care(stored):
+        streams = encapsulated_frames(file, offset, stored.n_frames)
+        found: dict[int, NDArray[np.generic]] = {}
+        for number in numbers:
+            values, photometric = codecs.decode(streams[number], stored)
+            found[number] = _decoded_gray(values, stored, photometric)
+        return found
     file.seek(0)
     content = file.read()
     dataset = pydicom.dcmread(io.BytesIO(content), force=True)
-    if codecs.is_encapsulated(stored.transfer_syntax):
-        streams = generate_frames(dataset.PixelData, number_of_frames=stored.n_frames)
-        found: dict[int, NDArray[np.generic]] = {}
-        for number, stream in enumerate(streams):
-            if number in numbers:
-                values, photometric = codecs.decode(stream, stored)
-                found[number] = _decoded_gray(values, stored, photometric)
-        missing = [number for number in numbers if number not in found]
-        if missing:
-            raise FileFormatError(
-                f"{len(missing)} compressed frames are missing", hint="copy the file again", code="E_TRUNCATED"
-            )
-        return found
     array = np.asarray(pixel_array(dataset, raw=True)) if not stored.real else _real(dataset, stored)
     frames = array.reshape(stored.n_frames, *array.shape[(1 if stored.n_frames > 1 else 0) :])
     return {

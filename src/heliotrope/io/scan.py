@@ -19,7 +19,7 @@ from heliotrope.io.frames import FrameFacts, PixelFormat
 from heliotrope.io.header import Header
 from heliotrope.io.identity import Patient
 from heliotrope.io.mosaic import is_mosaic, mosaic_frames
-from heliotrope.io.pixels import IMPLICIT_LITTLE, pixel_element
+from heliotrope.io.pixels import IMPLICIT_LITTLE, fragments, pixel_element
 from heliotrope.io.sources import HEAD_BYTES, Entry, Head, Reader, read_head
 
 READ_THREADS = 4
@@ -48,6 +48,7 @@ _SIGNATURES = (
     (b"II*\0", "a TIFF picture"),
     (b"MM\0*", "a TIFF picture"),
     (b"PK\x03\x04", "an archive inside the study (unpack it to use it)"),
+    (b"\x1f\x8b", "a gzip-compressed file (unpack it to use it)"),
     (b"Rar!", "an archive inside the study (unpack it to use it)"),
     (b"7z\xbc\xaf", "an archive inside the study (unpack it to use it)"),
     (b"<?xml", "an XML document"),
@@ -266,7 +267,7 @@ def _check_pixels(reader: Reader, entry: Entry, head: Head, stored: PixelFormat,
         raise _Turned(FileOutcome.REFUSED, "the pixel data are missing: the file ends early", "E_TRUNCATED")
     with reader.open(entry.source) as file:
         if codecs.is_encapsulated(syntax):
-            _check_fragments(file, end, head.size)
+            fragments(file, end)
             return stored
         file.seek(end)
         element = file.read(4)
@@ -281,19 +282,3 @@ def _check_pixels(reader: Reader, entry: Entry, head: Head, stored: PixelFormat,
     if element != b"\xe0\x7f\x10\x00":
         return PixelFormat(**{**stored.__dict__, "real": True})
     return stored
-
-
-def _check_fragments(file: object, end: int, size: int) -> None:
-    read = file.read  # type: ignore[attr-defined]
-    seek = file.seek  # type: ignore[attr-defined]
-    position = end + 12
-    while position + 8 <= size:
-        seek(position)
-        item = read(8)
-        length = int.from_bytes(item[4:8], "little")
-        if item[:4] == b"\xfe\xff\xdd\xe0":
-            return
-        if item[:4] != b"\xfe\xff\x00\xe0" or length == 0xFFFFFFFF:
-            break
-        position += 8 + length
-    raise _Turned(FileOutcome.REFUSED, "the compressed pixel data end early", "E_TRUNCATED")

@@ -145,13 +145,15 @@ def _ge(
 
 
 def _ge_to_patient(x: float, y: float, z: float, *, row: Vector, column: Vector, phase_axis: str) -> Vector | None:
-    # GE states directions along frequency, phase and slice; the frequency axis is the row when phase runs in columns
-    along_row, along_column = (x, y) if phase_axis == "COL" else (-y, x)
     normal = (
         row[1] * column[2] - row[2] * column[1],
         row[2] * column[0] - row[0] * column[2],
         row[0] * column[1] - row[1] * column[0],
     )
+    # GE states directions along its own frequency, phase and slice axes; signs as in dcm2niix, checked against it
+    if abs(normal[1]) > max(abs(normal[0]), abs(normal[2])):
+        y = -y
+    along_row, along_column = (-x, -y) if phase_axis == "COL" else (-y, x)
     return _unit(tuple(along_row * row[i] + along_column * column[i] + z * normal[i] for i in range(3)))
 
 
