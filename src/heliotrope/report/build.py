@@ -36,11 +36,11 @@ from heliotrope.report.statements import (
     verdict_blocks,
 )
 from heliotrope.report.tables import (
-    FIRST_PAGE_QUANTITIES,
     is_regional,
     measurement_table,
     missing_rows,
     ordered_quantities,
+    page_fulls,
     region_table,
     whole_study_facts,
 )
@@ -118,11 +118,11 @@ def _findings(result: AnalysisResult, citations: Citations) -> Section:
 
 def _regions(result: AnalysisResult) -> Section:
     quantities = ordered_quantities(m for m in result.measurements if is_regional(m) and not is_supporting(m.quantity))
-    first, rest = quantities[:FIRST_PAGE_QUANTITIES], quantities[FIRST_PAGE_QUANTITIES:]
+    pages = page_fulls(result.measurements, quantities)
     caption = (
         "Numbers by region, each with its 95 % interval where an honest one exists. Right and left are the patient's."
     )
-    table = region_table(result.measurements, first, caption)
+    table = region_table(result.measurements, pages[0] if pages else (), caption)
     blocks: list[Block] = []
     facts = whole_study_facts(result.measurements)
     if facts is not None:
@@ -133,13 +133,9 @@ def _regions(result: AnalysisResult) -> Section:
         text = Text("No region could be measured; what could not be assessed, and why, is listed below.")
         blocks.append(Paragraph((text,)))
     further = [
-        t
-        for start in range(0, len(rest), FIRST_PAGE_QUANTITIES)
-        if (
-            t := region_table(
-                result.measurements, rest[start : start + FIRST_PAGE_QUANTITIES], "Further numbers by region"
-            )
-        )
+        more
+        for page in pages[1:]
+        if (more := region_table(result.measurements, page, "Further numbers by region")) is not None
     ]
     if further:
         blocks.append(Foldable("Further numbers by region", tuple(further)))

@@ -186,7 +186,9 @@ def _numbers_for_alt(result: AnalysisResult, quantity: str) -> str:
     return f" Median in muscle: {', '.join(said)}." if said else ""
 
 
-def map_figure(result: AnalysisResult, key: str, parametric: ParametricMap, count: int) -> Figure | None:
+def map_figure(
+    result: AnalysisResult, key: str, parametric: ParametricMap, count: int, *, brief: bool = False
+) -> Figure | None:
     """A map over the gray image, with outlines of the muscles where they are on its grid."""
     if not parametric.valid.any():
         return None
@@ -224,6 +226,8 @@ def map_figure(result: AnalysisResult, key: str, parametric: ParametricMap, coun
         above=bool((shown > scale.high).any()),
     )
     caption = f"{title} ({parametric.method}); {_shown(view, chosen)}. Gray where the map is not valid."
+    if brief:
+        return Figure(pictures, caption, scale=bar)
     if parametric.invalid_reasons:
         counted = [f"{words_of(reason)} {count}" for reason, count in parametric.invalid_reasons.items() if count]
         if counted:
@@ -243,5 +247,5 @@ def main_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) 
 def supporting_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) -> tuple[Figure, ...]:
     """One slice of each supporting map."""
     supporting = [(key, value) for key, value in maps.items() if is_supporting(value.quantity)][:SUPPORTING_MAPS]
-    figures = (map_figure(result, key, value, 1) for key, value in supporting)
+    figures = (map_figure(result, key, value, 1, brief=True) for key, value in supporting)
     return tuple(figure for figure in figures if figure is not None)

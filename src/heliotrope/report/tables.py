@@ -39,16 +39,18 @@ HEADLINE_QUANTITIES = (
 """Order of the region table on the first page; anything else follows in the order measured."""
 
 STATISTIC_ORDER = ("median", "mean", "total", "fraction", "value")
-FIRST_PAGE_QUANTITIES = 4
+FIRST_PAGE_COLUMNS = 9
+"""What fits across a page: columns of numbers, counting each side."""
 MAXIMUM_LEVEL_ROWS = 300
 """Rows per quantity for single slices or stations; the rest stands in measurements.csv."""
 
-NOT_MEASURED = "not measured"
+NOT_MEASURED = "–"
+NOT_MEASURED_NOTE = "– is not measured in this region."
 WHOLE_STUDY = "all"
 
 _FIRST = ("muscle", "intermuscular_fat", "subcutaneous_fat", "skin", "bone")
 _STRUCTURE_ORDER = {name: position for position, name in enumerate(dict.fromkeys((*_FIRST, *STRUCTURES)))}
-_SIDE_TITLES = {Side.RIGHT: "Right", Side.LEFT: "Left", None: "No side"}
+_SIDE_TITLES = {Side.RIGHT: "Right", Side.LEFT: "Left", None: "Both or none"}
 _SIDES: tuple[Side | None, ...] = (Side.RIGHT, Side.LEFT, None)
 
 
@@ -96,6 +98,31 @@ def ordered_quantities(measurements: Iterable[Measurement]) -> tuple[str, ...]:
     )
 
 
+def page_fulls(measurements: Sequence[Measurement], quantities: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Quantities in groups whose columns fit across a page; those without one value are left out."""
+    groups: list[list[str]] = [[]]
+    used = 0
+    for quantity in quantities:
+        mine = [m for m in measurements if m.quantity == quantity and is_regional(m)]
+        if all(m.value is None for m in mine):
+            continue
+        statistic = main_statistic(mine)
+        width = len({m.region.side for m in mine if m.statistic == statistic})
+        if groups[-1] and used + width > FIRST_PAGE_COLUMNS:
+            groups.append([])
+            used = 0
+        groups[-1].append(quantity)
+        used += width
+    return tuple(tuple(group) for group in groups if group)
+
+
+def reason_text(measurement: Measurement) -> str:
+    """Why a number is missing; equal reasons of different regions read the same."""
+    reason = measurement.missing.reason if measurement.missing is not None else ""
+    title = measurement.region.title
+    return sentence(reason.replace(f"The {title}", "This region").replace(f"the {title}", "this region"))
+
+
 def ordered_structures(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     """Structures in anatomical order with an indent: muscles stand below their compartment."""
     present = set(names)
@@ -129,7 +156,7 @@ def whole_study_facts(measurements: Sequence[Measurement]) -> Facts | None:
 def cell_of(measurement: Measurement, notes: _Notes, common: frozenset[str] = frozenset()) -> Text:
     """One value with its interval, or why there is none."""
     if measurement.missing is not None:
-        letter = notes.letters((sentence(measurement.missing.reason),))
+        letter = notes.letters((reason_text(measurement),))
         return Text(NOT_ASSESSABLE, note=letter, tone=Tone.UNKNOWN)
     marks = notes.letters(note for note in measurement.notes if note not in common)
     parts = [part for part in (interval_text(measurement), marks) if part]
@@ -183,12 +210,17 @@ def region_table(measurements: Sequence[Measurement], quantities: Sequence[str],
         Column("Region"),
         *(Column(_SIDE_TITLES[side], heads[quantity], numeric=True) for quantity, _, side in columns),
     )
-    return Table(caption, heading, tuple(rows), notes.lines)
+    lines = notes.lines
+    if any(cell.text == NOT_MEASURED for row in rows for cell in row.cells):
+        lines = (*lines, NOT_MEASURED_NOTE)
+    return Table(caption, heading, tuple(rows), lines)
 
 
-def _sort_key(measurement: Measurement) -> tuple[int, str, str]:
+def _sort_key(measurement: Measurement) -> tuple[int, str, int, str]:
     region = measurement.region
-    return (_STRUCTURE_ORDER[region.structure], region.side or "", region.level or "")
+    level = region.level or ""
+    number = int("".join(filter(str.isdigit, level)) or 0)
+    return (_STRUCTURE_ORDER[region.structure], region.side or "", number, level)
 
 
 def measurement_table(
@@ -198,8 +230,7 @@ def measurement_table(
     mine = [m for m in measurements if m.quantity == quantity and (m.region.level is not None) == levels]
     if not mine:
         return None
-    if not levels:
-        mine.sort(key=_sort_key)
+    mine.sort(key=_sort_key)
     notes = _Notes()
     shown = mine[:MAXIMUM_LEVEL_ROWS] if levels else mine
     rows: list[Row] = []
@@ -210,7 +241,7 @@ def measurement_table(
             region.append(Text(m.region.level or ""))
         marks = notes.letters(m.notes)
         if m.missing is not None:
-            value = Text(NOT_ASSESSABLE, note=notes.letters((sentence(m.missing.reason),)), tone=Tone.UNKNOWN)
+            value = Text(NOT_ASSESSABLE, note=notes.letters((reason_text(m),)), tone=Tone.UNKNOWN)
         else:
             value = Text(value_text(m, show_unit=False), cited, strong=True, note=marks)
         tail = (
@@ -244,10 +275,10 @@ def missing_rows(measurements: Iterable[Measurement]) -> tuple[Row, ...]:
     groups: dict[tuple[str, str], dict[Region, None]] = defaultdict(dict)
     for m in measurements:
         if m.missing is not None and m.region.level is None:
-            groups[m.quantity, m.missing.reason].setdefault(m.region)
+            groups[m.quantity, reason_text(m)].setdefault(m.region)
     rows: list[Row] = []
     for (quantity, reason), regions in groups.items():
         names = [region.title for region in regions]
         where = joined(names) if len(names) <= 8 else joined([*names[:7], f"{len(names) - 7} more regions"])
-        rows.append(Row((Text(quantity_title(quantity)), Text(where), Text(sentence(reason)))))
+        rows.append(Row((Text(quantity_title(quantity)), Text(where), Text(reason))))
     return tuple(rows)
