@@ -11,7 +11,7 @@ from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
-from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, QualityCheck
+from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, QualityCheck, QuantityText
 from heliotrope.domain.study import Acquisition, FileOutcome, FileRecord, Modality, Role, Series, Study
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.units import Unit
@@ -163,4 +163,5 @@ def result(*, synthetic: bool = False, seed: int = 1) -> AnalysisResult:
         backgrounds={"labels": Volume(gray, grid)},
         verdicts=(verdict,),
         provenance={"version": "0.1.0", "inputs": "3 files"},
+        quantities={"volume": QuantityText("Size of the region", "Larger is not better.")},
     )

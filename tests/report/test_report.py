@@ -277,3 +277,8 @@ def test_a_long_list_of_single_levels_is_cut_with_a_pointer_to_the_table_file() 
     )
     text = to_html(build(without_images(measurements=rows)))
     assert "100 further rows of single levels stand in measurements.csv" in text
+
+
+def test_a_quantity_bears_the_title_and_meaning_that_its_stage_gives(page: Page) -> None:
+    assert any(e.text.startswith("Size of the region, total [mL]") for e in page.all("th"))
+    assert "Larger is not better." in page.visible_text

@@ -14,7 +14,7 @@ from heliotrope.app.store import StageStore, content_of, stage_key
 from heliotrope.domain.errors import HeliotropeError, OptionError
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
-from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed
+from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, QuantityText
 from heliotrope.domain.study import Series, Study
 
 Progress = Callable[[int, int, str], None]
@@ -92,7 +92,7 @@ def run_stages(
         line = _run_stage(stage, study, options, read_volume=read_volume, store=store, content=content, state=state)
         progress(number + 1, len(stages), line)
     store.forget_all_but(state.keys)
-    return PipelineRun(_assemble(study, state), tuple(state.failures), state.keys)
+    return PipelineRun(_assemble(study, stages, state), tuple(state.failures), state.keys)
 
 
 def _run_stage(
@@ -191,7 +191,7 @@ def _last_labels(outputs: Iterable[StageOutput]) -> LabelMap | None:
     return labels[-1] if labels else None
 
 
-def _assemble(study: Study, state: _Progress) -> AnalysisResult:
+def _assemble(study: Study, stages: tuple[Stage, ...], state: _Progress) -> AnalysisResult:
     outputs = list(state.outputs.values())
     measurements: tuple[Measurement, ...] = tuple(item for output in outputs for item in output.measurements)
     delivered = {quantity for output in outputs for quantity in _delivered(output)}
@@ -205,6 +205,7 @@ def _assemble(study: Study, state: _Progress) -> AnalysisResult:
         quality=tuple(item for output in outputs for item in output.quality),
         methods=tuple(state.steps),
         backgrounds={name: volume for output in outputs for name, volume in output.backgrounds.items()},
+        quantities={q.key: QuantityText(q.title, q.meaning) for stage in stages for q in stage.quantities},
     )
 
 

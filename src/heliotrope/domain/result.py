@@ -75,6 +75,21 @@ class QualityCheck:
     detail: str
 
 
+@dataclass(frozen=True)
+class QuantityText:
+    """What a quantity is called and means, for people.
+
+    Parameters
+    ----------
+    title : str
+    meaning : str
+        What it is, which direction is worse, what it is not.
+    """
+
+    title: str
+    meaning: str
+
+
 @dataclass(frozen=True, eq=False)
 class AnalysisResult:
     """Everything an analysis found; writers and report read this and nothing else.
@@ -83,6 +98,8 @@ class AnalysisResult:
     ----------
     backgrounds : mapping of str to Volume
         Named gray images on which maps and labels are shown, e.g. ``"labels"`` for the image they were drawn on.
+    quantities : mapping of str to QuantityText
+        Title and meaning of every quantity that the stages of this run know.
     """
 
     study: Study
@@ -96,3 +113,4 @@ class AnalysisResult:
     backgrounds: Mapping[str, Volume] = field(default_factory=dict)
     verdicts: tuple[Verdict, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    quantities: Mapping[str, QuantityText] = field(default_factory=dict)

@@ -75,7 +75,7 @@ def study_key(study_uid: str) -> str:
     Examples
     --------
     >>> study_key("1.2.3")
-    'study-a0d2dbb24d15'
+    'study-d00b29bc9add'
     """
     return "study-" + hashlib.sha256(f"study\0{study_uid}".encode()).hexdigest()[:12]
 

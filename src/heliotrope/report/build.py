@@ -47,6 +47,10 @@ from heliotrope.report.tables import (
 from heliotrope.report.vocabulary import capitalized, is_supporting, quantity_title, sentence, words_of
 
 
+def _titles(result: AnalysisResult) -> dict[str, str]:
+    return {key: text.title for key, text in result.quantities.items()}
+
+
 def build(result: AnalysisResult, *, show_identifiers: bool = False) -> Document:
     """The report of one analysis.
 
@@ -118,13 +122,14 @@ def _findings(result: AnalysisResult, citations: Citations) -> Section:
 
 def _regions(result: AnalysisResult) -> Section:
     quantities = ordered_quantities(m for m in result.measurements if is_regional(m) and not is_supporting(m.quantity))
+    titles = _titles(result)
     pages = page_fulls(result.measurements, quantities)
     caption = (
         "Numbers by region, each with its 95 % interval where an honest one exists. Right and left are the patient's."
     )
-    table = region_table(result.measurements, pages[0] if pages else (), caption)
+    table = region_table(result.measurements, pages[0] if pages else (), caption, titles)
     blocks: list[Block] = []
-    facts = whole_study_facts(result.measurements)
+    facts = whole_study_facts(result.measurements, titles)
     if facts is not None:
         blocks += [Subheading("Whole study"), facts]
     if table is not None:
@@ -135,7 +140,7 @@ def _regions(result: AnalysisResult) -> Section:
     further = [
         more
         for page in pages[1:]
-        if (more := region_table(result.measurements, page, "Further numbers by region")) is not None
+        if (more := region_table(result.measurements, page, "Further numbers by region", titles)) is not None
     ]
     if further:
         blocks.append(Foldable("Further numbers by region", tuple(further)))
@@ -159,13 +164,13 @@ def _not_assessed(result: AnalysisResult) -> Section:
     if result.not_assessed:
         reasons: dict[Missing, list[str]] = {}
         for item in result.not_assessed:
-            reasons.setdefault(item.missing, []).append(quantity_title(item.quantity))
+            reasons.setdefault(item.missing, []).append(quantity_title(item.quantity, _titles(result)))
         rows = tuple(
             Row((Text(", ".join(titles)), Text(sentence(missing.reason), note=missing.code)))
             for missing, titles in reasons.items()
         )
         blocks.append(Table("Results this study does not permit", (Column("Result"), Column("Why")), rows))
-    missing = missing_rows(result.measurements)
+    missing = missing_rows(result.measurements, _titles(result))
     if missing:
         heading = (Column("Quantity"), Column("Region"), Column("Why"))
         blocks.append(Table("Numbers that could not be had in some regions", heading, missing))
@@ -203,9 +208,10 @@ def _criteria(result: AnalysisResult, citations: Citations) -> Section | None:
 
 def _all_numbers(result: AnalysisResult, citations: Citations) -> Section | None:
     blocks: list[Block] = []
+    titles = _titles(result)
     for quantity in ordered_quantities(result.measurements):
         for levels in (False, True):
-            table = measurement_table(quantity, result.measurements, citations, levels=levels)
+            table = measurement_table(quantity, result.measurements, citations, levels=levels, titles=titles)
             if table is not None:
                 blocks.append(Foldable(f"{table.caption} ({len(table.rows)} rows)", (table,)))
     return Section("numbers", "All measurements", tuple(blocks), new_page=True) if blocks else None
@@ -217,7 +223,12 @@ def _methods(result: AnalysisResult, citations: Citations) -> Section:
     )
     if not runs:
         runs = (Text("No step ran."),)
-    return Section("methods", "Methods", (Paragraph(runs),))
+    blocks: list[Block] = [Paragraph(runs)]
+    shown = {m.quantity for m in result.measurements} | {m.quantity for m in result.maps.values()}
+    meanings = tuple((text.title, text.meaning) for key, text in result.quantities.items() if key in shown)
+    if meanings:
+        blocks.append(Foldable("What the numbers mean", (Facts(meanings),)))
+    return Section("methods", "Methods", tuple(blocks))
 
 
 def _references(citations: Citations) -> Section | None:

@@ -199,7 +199,8 @@ def map_figure(
     window = _body_window(background, parametric.valid, view)
     scale = scale_for(parametric)
     levels = gray_window(background)
-    title = quantity_title(parametric.quantity)
+    known = result.quantities.get(parametric.quantity)
+    title = known.title if known else quantity_title(parametric.quantity)
     values = np.asarray(parametric.values)
     pictures: tuple[Picture, ...] = tuple(
         draw_slice(

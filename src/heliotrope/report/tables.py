@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
@@ -11,6 +11,7 @@ from heliotrope.domain.measurement import Measurement
 from heliotrope.report.citations import Citations
 from heliotrope.report.document import Column, Facts, Row, Table, Text, Tone
 from heliotrope.report.vocabulary import (
+    NO_TITLES,
     NOT_ASSESSABLE,
     capitalized,
     interval_text,
@@ -138,7 +139,7 @@ def ordered_structures(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     return tuple(rows)
 
 
-def whole_study_facts(measurements: Sequence[Measurement]) -> Facts | None:
+def whole_study_facts(measurements: Sequence[Measurement], titles: Mapping[str, str] = NO_TITLES) -> Facts | None:
     """Numbers that belong to the whole study, one line each."""
     pairs: list[tuple[str, str]] = []
     for m in measurements:
@@ -149,7 +150,7 @@ def whole_study_facts(measurements: Sequence[Measurement]) -> Facts | None:
         if m.missing is not None:
             said += f": {sentence(m.missing.reason)}"
         said += "".join(f" {sentence(note)}" for note in m.notes)
-        pairs.append((f"{quantity_title(m.quantity)}, {statistic_title(m.statistic)}", said))
+        pairs.append((f"{quantity_title(m.quantity, titles)}, {statistic_title(m.statistic)}", said))
     return Facts(tuple(pairs)) if pairs else None
 
 
@@ -163,7 +164,12 @@ def cell_of(measurement: Measurement, notes: _Notes, common: frozenset[str] = fr
     return Text(value_text(measurement, show_unit=False), strong=True, note=" ".join(parts))
 
 
-def region_table(measurements: Sequence[Measurement], quantities: Sequence[str], caption: str) -> Table | None:
+def region_table(
+    measurements: Sequence[Measurement],
+    quantities: Sequence[str],
+    caption: str,
+    titles: Mapping[str, str] = NO_TITLES,
+) -> Table | None:
     """Regions down, quantities across, right and left side by side; None when there is nothing to show.
 
     Parameters
@@ -172,6 +178,8 @@ def region_table(measurements: Sequence[Measurement], quantities: Sequence[str],
         Only whole structures (no level) are used.
     quantities : sequence of str
     caption : str
+    titles : mapping of str to str
+        Titles of quantities by key.
     """
     chosen: dict[tuple[str, str, Side | None], Measurement] = {}
     columns: list[tuple[str, str, Side | None]] = []
@@ -196,7 +204,7 @@ def region_table(measurements: Sequence[Measurement], quantities: Sequence[str],
         shared = frozenset.intersection(*(frozenset(m.notes) for m in valued)) if valued else frozenset()
         common[quantity] = shared
         unit = unit_symbol(next(m.unit for key, m in chosen.items() if key[0] == quantity))
-        title = f"{quantity_title(quantity)}, {statistic_title(statistic)}"
+        title = f"{quantity_title(quantity, titles)}, {statistic_title(statistic)}"
         marks = notes.letters(sorted(shared))
         heads[quantity] = title + (f" [{unit}]" if unit else "") + (f" {marks}" if marks else "")
     rows: list[Row] = []
@@ -224,7 +232,12 @@ def _sort_key(measurement: Measurement) -> tuple[int, str, int, str]:
 
 
 def measurement_table(
-    quantity: str, measurements: Sequence[Measurement], citations: Citations, *, levels: bool
+    quantity: str,
+    measurements: Sequence[Measurement],
+    citations: Citations,
+    *,
+    levels: bool,
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> Table | None:
     """Every number of one quantity, of whole structures or of single levels."""
     mine = [m for m in measurements if m.quantity == quantity and (m.region.level is not None) == levels]
@@ -266,11 +279,11 @@ def measurement_table(
     lines = notes.lines
     if len(mine) > len(shown):
         lines = (*lines, f"{len(mine) - len(shown)} further rows of single levels stand in measurements.csv.")
-    title = quantity_title(quantity) + (", by level" if levels else "")
+    title = quantity_title(quantity, titles) + (", by level" if levels else "")
     return Table(title, tuple(heading), tuple(rows), lines)
 
 
-def missing_rows(measurements: Iterable[Measurement]) -> tuple[Row, ...]:
+def missing_rows(measurements: Iterable[Measurement], titles: Mapping[str, str] = NO_TITLES) -> tuple[Row, ...]:
     """Missing numbers of whole structures, grouped by quantity and reason."""
     groups: dict[tuple[str, str], dict[Region, None]] = defaultdict(dict)
     for m in measurements:
@@ -280,5 +293,5 @@ def missing_rows(measurements: Iterable[Measurement]) -> tuple[Row, ...]:
     for (quantity, reason), regions in groups.items():
         names = [region.title for region in regions]
         where = joined(names) if len(names) <= 8 else joined([*names[:7], f"{len(names) - 7} more regions"])
-        rows.append(Row((Text(quantity_title(quantity)), Text(where), Text(reason))))
+        rows.append(Row((Text(quantity_title(quantity, titles)), Text(where), Text(reason))))
     return tuple(rows)

@@ -80,6 +80,9 @@ QUANTITY_TITLES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+NO_TITLES: Mapping[str, str] = MappingProxyType({})
+"""No titles beyond those known here."""
+
 STATISTIC_TITLES: Mapping[str, str] = MappingProxyType(
     {"iqr": "interquartile range", "sd": "standard deviation", "p10": "10th percentile", "p90": "90th percentile"}
 )
@@ -138,15 +141,15 @@ def words_of(key: str) -> str:
     return " ".join(_ACRONYMS.get(part, part) for part in key.replace("-", "_").split("_") if part)
 
 
-def quantity_title(key: str) -> str:
-    """Title of a quantity for people.
+def quantity_title(key: str, titles: Mapping[str, str] = NO_TITLES) -> str:
+    """Title of a quantity for people: the given one, else a known one, else the key as words.
 
     Examples
     --------
     >>> quantity_title("edema_fraction")
     'Edema fraction'
     """
-    return QUANTITY_TITLES.get(key) or capitalized(words_of(key))
+    return titles.get(key) or QUANTITY_TITLES.get(key) or capitalized(words_of(key))
 
 
 _SUPPORTING_ENDINGS = (
