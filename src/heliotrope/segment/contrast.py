@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,8 @@ class Contrast:
         Voxels that are no evidence for or against a fascia: dense deposits on CT.
     marrow_ring : bool
         True where marrow is told from cortex; False in water images, where both are dark.
+    fat_to_lean : float
+        Brightness of fat over that of lean tissue in the image.
     """
 
     brightness: NDArray[np.float32]
@@ -47,6 +49,7 @@ class Contrast:
     bone: NDArray[np.bool_] | None = None
     neutral: NDArray[np.bool_] | None = None
     marrow_ring: bool = True
+    fat_to_lean: float = 1.0
 
 
 def smooth_within(
@@ -175,9 +178,12 @@ def from_multi_echo(
     ratio = np.where(body, late / np.maximum(early, 1e-6), 0.0).astype(np.float32)
     bright_enough = body & (early > 0.5 * smooth_within(early, body, _sigma(spacing_mm)))
     lean, fat = two_modes(ratio[bright_enough])
-    # shares of signal at the early echoes become shares of magnetization by the ratio of the levels
     share = np.clip((ratio - lean) / (fat - lean), 0.0, 1.0)
-    return _with_voids(early, share, body, spacing_mm, "multi-echo spin echo")
+    first = _with_voids(early, share, body, spacing_mm, "multi-echo spin echo")
+    # what is mixed is signal; a voxel half of fat gives more than half of it where fat is the brighter of the two
+    brighter = max(1.0, first.fat_to_lean)
+    tissue = share / np.maximum(share + (1.0 - share) * brighter, 1e-6)
+    return replace(first, fat=np.where(body, tissue, 0.0).astype(np.float32))
 
 
 def from_fat_bright(signal: NDArray[np.floating], spacing_mm: tuple[float, float], name: str) -> Contrast:
@@ -312,4 +318,11 @@ def _with_voids(
     brightness = np.where(body, signal / np.maximum(shading * expected, 1e-6), 0.0).astype(np.float32)
     floor = min(lean_level, fat_level) / expected
     void = body & (brightness < VOID_SHARE * np.maximum(floor, 0.6))
-    return Contrast(brightness, np.where(body, share, 0.0).astype(np.float32), body, void, name)
+    return Contrast(
+        brightness,
+        np.where(body, share, 0.0).astype(np.float32),
+        body,
+        void,
+        name,
+        fat_to_lean=fat_level / max(lean_level, 1e-6),
+    )

@@ -5,12 +5,13 @@ The fascia itself is thinner than a voxel of any whole-limb image; it is located
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from heliotrope.segment.body import open_mask
 from heliotrope.segment.polar import PolarFrame, cheapest_closed_path
 
 FORBIDDEN_MM = 2.0
@@ -63,6 +64,25 @@ class _Rays:
     surface: NDArray[np.int64]
 
 
+def _without_strands(
+    fat: NDArray[np.float32], limb: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Share of fat with thin lean strands in fat counted as mostly fat: edema of the septa of the subcutis is no "
+    "muscle.
+    """
+    sigma = (STRAND_MM / spacing_mm[0], STRAND_MM / spacing_mm[1])
+    weight = ndimage.gaussian_filter(limb.astype(np.float32), sigma)
+    around = ndimage.gaussian_filter(np.where(limb, fat, 0.0).astype(np.float32), sigma) / np.maximum(weight, 1e-3)
+    strand = limb & (fat < LEAN_LIMIT) & (around > STRAND_FAT)
+    return np.where(strand, fat + 0.75 * (1.0 - fat), fat).astype(np.float32)
+
+
+STRAND_MM = 3.0
+"""Width over which the surroundings of a strand are judged. Project rule. [mm]"""
+STRAND_FAT = 0.55
+"""Lean voxels whose surroundings hold more fat than this are strands. Project rule."""
+
+
 def _rays(
     fat: NDArray[np.float32],
     limb: NDArray[np.bool_],
@@ -94,7 +114,7 @@ def _cost(rays: _Rays) -> NDArray[np.float32]:
     edge = np.clip(4.0 * np.gradient(ndimage.gaussian_filter1d(fat, 0.7, axis=1), axis=1), 0.0, 1.2)
     outer = ndimage.uniform_filter1d((fat > LEAN_LIMIT).astype(np.float32), 5, axis=1)
     outer = np.roll(outer, -4, axis=1)
-    lean = (fat <= LEAN_LIMIT) & within & ~rays.neutral & rays.in_view
+    lean = np.where(within & ~rays.neutral & rays.in_view, np.clip(1.5 - 2.0 * fat, 0.0, 1.0), 0.0)
     beyond = lean[:, ::-1].cumsum(axis=1)[:, ::-1]
     beyond = np.roll(beyond, -4, axis=1)
     beyond[:, -4:] = 0
@@ -111,6 +131,56 @@ def _cost(rays: _Rays) -> NDArray[np.float32]:
     forbidden = np.where(cut[:, None], index > rays.surface[:, None] + 6, ~within)
     forbidden |= index < int(SHORTEST_RADIUS_MM / rays.frame.step_mm)
     return np.where(forbidden, 6.0, cost).astype(np.float32)
+
+
+def _envelope(lean: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Closing of the muscles with a margin: the surface where the limb is not star-shaped (spec C8.4)."""
+    thick = open_mask(lean, 2.0, spacing_mm)
+    if not thick.any():
+        return np.ones_like(lean)
+    reach = int(np.ceil(CLOSING_MM / min(spacing_mm))) + 2
+    padded = np.pad(thick, reach)
+    wide = ndimage.distance_transform_edt(~padded, sampling=spacing_mm) <= CLOSING_MM
+    closed = ndimage.distance_transform_edt(wide, sampling=spacing_mm) > CLOSING_MM - SHEET_REACH_MM
+    return np.asarray(closed[reach:-reach, reach:-reach])
+
+
+STAR_SHAPED = 0.75
+"""Support of a path below which the surface is drawn from the closing of the muscles instead. Project rule."""
+CLOSING_MM = 14.0
+"""Gaps between muscles up to twice this are bridged. Project rule. [mm]"""
+
+
+def _to_outer_sheet(rays: _Rays, path: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Move a path from the surface of the muscles out to the thin sheet that bounds the subcutaneous fat.
+
+    Fat may lie between muscle and fascia. Seen from the skin, the fascia is then the first lasting drop of fat: the
+    outermost
+    edge within `SHEET_REACH_MM` beyond which nothing but fat remains. Where no sheet is seen the path stays.
+    """
+    step, n = rays.frame.step_mm, rays.frame.n_radii
+    half = max(1, round(0.6 * max(1.0, *rays.frame.spacing_mm) / step))
+    lean = 1.0 - rays.fat
+    lean[rays.neutral] = 0.5
+    drop = np.zeros_like(lean)
+    drop[:, half : n - half] = lean[:, : n - 2 * half] - lean[:, 2 * half :]
+    index = np.arange(n)[None]
+    skin = round((FORBIDDEN_MM + 1.0) / step)
+    counted = np.where(index <= rays.surface[:, None] - skin, lean, 0.0).astype(np.float32)
+    width = round(3.5 / step)
+    beyond = ndimage.maximum_filter1d(counted, width, axis=1, origin=-((width - 1) // 2))
+    beyond = np.roll(beyond, -(half + 1), axis=1)
+    cost = 1.0 - np.clip(drop / 0.5, 0.0, 1.0) + 0.9 * np.clip((beyond - 0.2) / 0.25, 0.0, 1.0)
+    reach = round(SHEET_REACH_MM / step)
+    allowed = (index >= path[:, None] - 1) & (index <= path[:, None] + reach)
+    allowed &= index <= rays.surface[:, None] - round(FORBIDDEN_MM / step)
+    stay = np.maximum(index - path[:, None], 0) * step
+    cost = np.where(allowed | (index == path[:, None]), cost + 0.03 * stay, 6.0)
+    return cheapest_closed_path(cost.astype(np.float32), smoothness=0.1)
+
+
+SHEET_REACH_MM = 5.0
+"""How far outside the muscles the fascia is looked for; perimuscular fat is 0-3.5 mm (spec H1). [mm]"""
 
 
 def _skin_mm(rays: _Rays) -> NDArray[np.float64]:
@@ -175,11 +245,12 @@ def find_fascia(
     for k in slices:
         guard = None if neutral is None else neutral[:, :, k]
         rays = _rays(fat[:, :, k], limb[:, :, k], guard, (float(centers[k, 0]), float(centers[k, 1])), plane)
-        cost = _cost(rays)
+        solid = rays.frame.unwrap(_without_strands(fat[:, :, k], limb[:, :, k], plane))
+        cost = _cost(replace(rays, fat=solid))
         if prior is not None and linked:
             steps = np.abs(np.arange(rays.frame.n_radii)[None] - prior[:, None] / rays.frame.step_mm)
             cost = (cost + 0.05 * np.minimum(steps, 12) * min(1.0, 3.0 / spacing_mm[2])).astype(np.float32)
-        path = cheapest_closed_path(cost)
+        path = _to_outer_sheet(rays, cheapest_closed_path(cost))
         radii[k] = path * rays.frame.step_mm
         prior = radii[k]
         thickness.append(_skin_mm(rays))
@@ -190,6 +261,8 @@ def find_fascia(
         rays = all_rays[k]
         inside[:, :, k] = rays.frame.fill(radii[k], (limb.shape[0], limb.shape[1])) & limb[:, :, k]
         confidence[k] = _support(rays, radii[k])
+        if confidence[k] < STAR_SHAPED:
+            inside[:, :, k] &= _envelope(inside[:, :, k] & (fat[:, :, k] < LEAN_LIMIT), plane)
     measured = np.concatenate(thickness) if thickness else np.array([np.nan])
     measured = measured[np.isfinite(measured)]
     skin = float(np.median(measured)) if measured.size > 20 else float("nan")

@@ -100,7 +100,7 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
         legend |= {first + i: Region(name, side) for i, name in enumerate(TISSUE_STRUCTURES)}
         box = _box(limb)
         near, limb_near = _cropped(contrast, box), limb[box]
-        fat = np.where(near.void, np.float32(0.0), near.fat)
+        fat = np.where(near.void, np.float32(0.0), near.fat * np.clip(near.brightness, 0.0, 1.0))
         local = find_fascia(fat, limb_near, spacing, neutral=near.neutral)
         skin = _skin_thickness(near, limb_near, spacing)
         bone, found = _bone_mask(near, limb_near, (spacing[0], spacing[1]))
