@@ -6,7 +6,7 @@ from heliotrope.domain.study import Modality
 from heliotrope.io import tags, vendor
 from heliotrope.io.content import component_of, content_of
 from heliotrope.io.frames import Component, Content, DicomFrame, FrameFacts, PixelFormat, SeriesContext, Vector
-from heliotrope.io.header import Header
+from heliotrope.io.header import Header, HeaderCache
 
 _MODALITIES = {
     "MR": Modality.MR,
@@ -263,10 +263,18 @@ def scale(
     return slope, intercept, origin
 
 
-def classic_frames(header: Header, *, file: int, path: str, stored: PixelFormat, offset: int) -> tuple[FrameFacts, ...]:
-    """The frames of one classic object."""
+def classic_context(header: Header) -> SeriesContext:
+    """The context of a classic object."""
     modality, claim = modality_of(header)
-    context = context_of(header, modality=modality, claim=claim, image_type=header.texts(tags.IMAGE_TYPE))
+    return context_of(header, modality=modality, claim=claim, image_type=header.texts(tags.IMAGE_TYPE))
+
+
+def classic_frames(
+    header: Header, *, file: int, path: str, stored: PixelFormat, offset: int, contexts: HeaderCache[SeriesContext]
+) -> tuple[FrameFacts, ...]:
+    """The frames of one classic object."""
+    context = contexts.get(header, classic_context)
+    modality = context.modality
     slope, intercept, origin = scaling(header, context, stored)
     directions = orientation_of(header.numbers(tags.IMAGE_ORIENTATION))
     row, column = directions or (None, None)

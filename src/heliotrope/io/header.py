@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
@@ -16,6 +17,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag
+
+from heliotrope.io.elements import Elements, RawElement
 
 _BINARY = {
     "FD": ("d", 8),
@@ -33,12 +36,15 @@ _MAX_VALUE_BYTES = 1 << 22
 """No header value this program reads is longer; a longer one is damage or hostile. [bytes]"""
 
 
+Made = TypeVar("Made")
+
+
 class Header:
     """Read access to one data set (a file's, or one sequence item's).
 
     Parameters
     ----------
-    dataset : pydicom.Dataset
+    dataset : Elements or pydicom.Dataset
         As parsed, values not yet converted.
 
     Examples
@@ -51,15 +57,18 @@ class Header:
 
     __slots__ = ("dataset",)
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset | Elements) -> None:
         self.dataset = dataset
 
     def __contains__(self, tag: int) -> bool:
         return tag in self.dataset
 
-    def _element(self, tag: int) -> RawDataElement | object | None:
+    def _element(self, tag: int) -> RawElement | RawDataElement | object | None:
+        dataset = self.dataset
+        if isinstance(dataset, Elements):
+            return dataset.get_item(tag)
         try:
-            return self.dataset.get_item(BaseTag(tag))
+            return dataset.get_item(BaseTag(tag))
         except (KeyError, ValueError, TypeError):
             return None
 
@@ -79,21 +88,23 @@ class Header:
         raw = getattr(element, "value", None)
         if raw is None:
             return ()
-        if not isinstance(element, RawDataElement) and not isinstance(raw, bytes):
+        if not isinstance(raw, bytes):
             return _plain(raw)
-        if not isinstance(raw, bytes) or len(raw) > _MAX_VALUE_BYTES:
+        if len(raw) > _MAX_VALUE_BYTES:
             return ()
         stated = getattr(element, "VR", None)
         kind = stated if stated not in (None, "UN") else (vr or _dictionary_vr(tag))
-        little = bool(getattr(element, "is_little_endian", True))
         if kind in _BINARY:
             code, size = _BINARY[kind]
             count = len(raw) // size
-            return tuple(struct.unpack(f"{'<' if little else '>'}{count}{code}", raw[: count * size]))
+            order = "<" if getattr(element, "is_little_endian", True) else ">"
+            return struct.unpack(f"{order}{count}{code}", raw[: count * size])
         if kind in ("OB", "OW", "UN"):
             return (raw,)
-        text = _decode(raw)
-        return tuple(part.strip(" \0") for part in text.split("\\")) if text.strip(" \0") else ()
+        text = _decode(raw).strip(" \0")
+        if not text:
+            return ()
+        return tuple([part.strip(" \0") for part in text.split("\\")]) if "\\" in text else (text,)
 
     def text(self, tag: int) -> str | None:
         """The first value as text; None when absent or empty."""
@@ -147,8 +158,11 @@ class Header:
         """The items of a sequence; empty when absent or damaged."""
         if tag not in self.dataset:
             return ()
+        dataset = self.dataset
         try:
-            value = self.dataset[tag].value
+            if isinstance(dataset, Elements):
+                return tuple(Header(item) for item in dataset.items(tag))
+            value = dataset[tag].value
         except Exception:  # noqa: BLE001 - pydicom raises many kinds on a damaged sequence; it then has no items
             return ()
         return tuple(Header(item) for item in value) if isinstance(value, Sequence) else ()
@@ -160,7 +174,60 @@ class Header:
 
     def tags(self) -> Iterator[int]:
         """Every tag present, as numbers."""
+        if isinstance(self.dataset, Elements):
+            return iter(self.dataset.tags())
         return (int(tag) for tag in self.dataset.keys())  # noqa: SIM118 - a Dataset iterates over elements, not tags
+
+
+class RecordingHeader(Header):
+    """A header that notes which elements were asked for."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, dataset: Dataset | Elements) -> None:
+        super().__init__(dataset)
+        self.asked: set[int] = set()
+
+    def __contains__(self, tag: int) -> bool:
+        self.asked.add(tag)
+        return super().__contains__(tag)
+
+    def _element(self, tag: int) -> RawElement | RawDataElement | object | None:
+        self.asked.add(tag)
+        return super()._element(tag)
+
+    def items(self, tag: int) -> tuple[Header, ...]:
+        """The items of a sequence."""
+        self.asked.add(tag)
+        return super().items(tag)
+
+
+class HeaderCache(Generic[Made]):
+    """Results of a function of a header, made once for headers that agree in every element it asks for.
+
+    Thousands of images of one series differ in a few elements only.
+    """
+
+    def __init__(self) -> None:
+        self._tags: tuple[int, ...] = ()
+        self._made: dict[tuple[bytes | None, ...], Made] = {}
+
+    def get(self, header: Header, make: Callable[[Header], Made]) -> Made:
+        """``make(header)``, or the equal result made before."""
+        elements = header.dataset
+        if not isinstance(elements, Elements):
+            return make(header)
+        known = self._made.get(elements.signature(self._tags))
+        if known is not None:
+            return known
+        recorder = RecordingHeader(elements)
+        made = make(recorder)
+        if not recorder.asked <= set(self._tags):
+            # what a result depends on has grown: earlier keys no longer tell all
+            self._tags = tuple(sorted(recorder.asked | set(self._tags)))
+            self._made.clear()
+        self._made[elements.signature(self._tags)] = made
+        return made
 
 
 def _plain(value: object) -> tuple[str | float | bytes, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 from heliotrope.domain.errors import FileFormatError
 from heliotrope.io import tags, vendor
 from heliotrope.io.classic import classic_frames
-from heliotrope.io.frames import FrameFacts, PixelFormat, Vector
-from heliotrope.io.header import Header
+from heliotrope.io.frames import FrameFacts, PixelFormat, SeriesContext, Vector
+from heliotrope.io.header import Header, HeaderCache
 
 IMAGES_IN_MOSAIC = 0x0019100A
 
@@ -21,7 +21,9 @@ def is_mosaic(header: Header) -> bool:
     return "MOSAIC" in {word.upper() for word in header.texts(tags.IMAGE_TYPE)}
 
 
-def mosaic_frames(header: Header, *, file: int, path: str, stored: PixelFormat, offset: int) -> tuple[FrameFacts, ...]:
+def mosaic_frames(
+    header: Header, *, file: int, path: str, stored: PixelFormat, offset: int, contexts: HeaderCache[SeriesContext]
+) -> tuple[FrameFacts, ...]:
     """The tiles of one mosaic as frames.
 
     The header's position is that of a mosaic-sized image around the slice center; the slice's own first pixel lies
@@ -32,7 +34,9 @@ def mosaic_frames(header: Header, *, file: int, path: str, stored: PixelFormat, 
     FileFormatError
         ``E_LAYOUT``: the number of tiles or their geometry is not stated.
     """
-    (whole,) = classic_frames(header, file=file, path=path, stored=replace(stored, n_frames=1), offset=offset)
+    (whole,) = classic_frames(
+        header, file=file, path=path, stored=replace(stored, n_frames=1), offset=offset, contexts=contexts
+    )
     csa = vendor.csa_header(header)
     number = header.number(IMAGES_IN_MOSAIC, "US")
     count = int(number) if number else int(next(iter(csa.get("NumberOfImagesInMosaic", ())), 0))

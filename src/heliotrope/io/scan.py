@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import pydicom
 from pydicom.dataset import FileDataset
@@ -14,9 +16,10 @@ from pydicom.dataset import FileDataset
 from heliotrope.domain.errors import HeliotropeError
 from heliotrope.domain.study import FileOutcome, FileRecord
 from heliotrope.io import classic, codecs, tags
+from heliotrope.io.elements import UnusualStructure, parse_header
 from heliotrope.io.enhanced import enhanced_frames, is_enhanced
-from heliotrope.io.frames import FrameFacts, PixelFormat
-from heliotrope.io.header import Header
+from heliotrope.io.frames import FrameFacts, PixelFormat, SeriesContext
+from heliotrope.io.header import Header, HeaderCache
 from heliotrope.io.identity import Patient
 from heliotrope.io.mosaic import is_mosaic, mosaic_frames
 from heliotrope.io.pixels import IMPLICIT_LITTLE, fragments, pixel_element
@@ -24,7 +27,11 @@ from heliotrope.io.sources import HEAD_BYTES, Entry, Head, Reader, read_head
 
 READ_THREADS = 4
 BATCH = 64
-"""Files read ahead of the parser."""
+"""Files read as one piece of work."""
+BATCHES_AHEAD = 3
+"""Batches read ahead of the parser; bounds memory."""
+MAX_HEADER_BYTES = 256 << 20
+"""No header is longer. [bytes]"""
 
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -89,6 +96,16 @@ class Scanned:
     study_date: str | None = None
 
 
+@dataclass(frozen=True)
+class _Shelf:
+    """What the parsing of many files shares."""
+
+    reader: Reader
+    contexts: HeaderCache[SeriesContext] = field(default_factory=HeaderCache)
+    formats: HeaderCache[PixelFormat | None] = field(default_factory=HeaderCache)
+    patients: HeaderCache[Patient] = field(default_factory=HeaderCache)
+
+
 class _Turned(Exception):  # noqa: N818 - carries an outcome, is no error
     def __init__(self, outcome: FileOutcome, reason: str, code: str | None = None) -> None:
         super().__init__(reason)
@@ -101,29 +118,43 @@ def scan(entries: Sequence[Entry]) -> Iterator[Scanned]:
     """Read and hash files ahead in threads, parse their headers in order."""
     with warnings.catch_warnings(), Reader() as reader, ThreadPoolExecutor(READ_THREADS) as pool:
         warnings.simplefilter("ignore")  # remarks on odd headers name values; the accounting below replaces them
-        for start in range(0, len(entries), BATCH):
-            batch = entries[start : start + BATCH]
-            heads = list(pool.map(_safe_head, batch))
-            for index, (entry, head) in enumerate(zip(batch, heads, strict=True), start=start):
-                yield _scan_one(reader, index, entry, head)
+        shelf = _Shelf(reader)
+        ahead: deque[tuple[int, list[Future[list[Head | HeliotropeError]]]]] = deque()
+        starts = iter(range(0, len(entries), BATCH))
+        while True:
+            while len(ahead) < BATCHES_AHEAD and (start := next(starts, None)) is not None:
+                batch = entries[start : start + BATCH]
+                parts = [batch[first::READ_THREADS] for first in range(READ_THREADS)]
+                ahead.append((start, [pool.submit(_read_heads, part) for part in parts if part]))
+            if not ahead:
+                return
+            start, futures = ahead.popleft()
+            heads = [future.result() for future in futures]
+            for index, entry in enumerate(entries[start : start + BATCH]):
+                head = heads[index % READ_THREADS][index // READ_THREADS]
+                yield _scan_one(shelf, start + index, entry, head)
 
 
-def _safe_head(entry: Entry) -> Head | HeliotropeError:
-    try:
-        with Reader() as reader:
-            return read_head(reader, entry.source)
-    except HeliotropeError as error:
-        return error
-    except OSError as error:
-        return HeliotropeError(f"not readable: {error.strerror}", hint="check the disk", code="E_UNREADABLE")
+def _read_heads(entries: Sequence[Entry]) -> list[Head | HeliotropeError]:
+    found: list[Head | HeliotropeError] = []
+    with Reader() as reader:
+        for entry in entries:
+            try:
+                found.append(read_head(reader, entry.source))
+            except HeliotropeError as error:
+                found.append(error)
+            except OSError as error:
+                words = f"not readable: {error.strerror}"
+                found.append(HeliotropeError(words, hint="check the disk", code="E_UNREADABLE"))
+    return found
 
 
-def _scan_one(reader: Reader, index: int, entry: Entry, head: Head | HeliotropeError) -> Scanned:
+def _scan_one(shelf: _Shelf, index: int, entry: Entry, head: Head | HeliotropeError) -> Scanned:
     if isinstance(head, HeliotropeError):
         record = FileRecord(entry.name, FileOutcome.REFUSED, head.message, head.code)
         return Scanned(entry, None, record)
     try:
-        return _parse(reader, index, entry, head)
+        return _parse(shelf, index, entry, head)
     except _Turned as turned:
         record = FileRecord(entry.name, turned.outcome, turned.reason, turned.code, head.sha256)
     except HeliotropeError as error:
@@ -133,18 +164,16 @@ def _scan_one(reader: Reader, index: int, entry: Entry, head: Head | HeliotropeE
     return Scanned(entry, head.sha256, record)
 
 
-def _parse(reader: Reader, index: int, entry: Entry, head: Head) -> Scanned:
+def _parse(shelf: _Shelf, index: int, entry: Entry, head: Head) -> Scanned:
     _turn_away_foreign(head)
-    dataset, end = _dataset(reader, entry, head)
-    header = Header(dataset)
-    syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", "") or IMPLICIT_LITTLE)
-    sop_class = header.text(tags.SOP_CLASS_UID) or str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
+    header, syntax, meta_class, end = _header(shelf.reader, entry, head)
+    sop_class = header.text(tags.SOP_CLASS_UID) or meta_class
     if sop_class == _DICOMDIR_CLASS:
         raise _Turned(FileOutcome.SKIPPED, "a directory of the media; the files themselves are read")
     base = Scanned(
         entry,
         head.sha256,
-        patient=_patient(header),
+        patient=shelf.patients.get(header, _patient),
         study_uid=header.text(tags.STUDY_UID) or _stand_in(entry, header, tags.STUDY_DATE),
         study_date=classic.iso_date(header.text(tags.STUDY_DATE)),
     )
@@ -161,7 +190,7 @@ def _parse(reader: Reader, index: int, entry: Entry, head: Head) -> Scanned:
             synthetic=classic.is_synthetic(header),
         )
         return _with(base, thing=thing)
-    frames = _image(reader, index, entry, head, header, syntax, sop_class, end)
+    frames = _image(shelf, index, entry, head, header, syntax, sop_class, end)
     if frames and not frames[0].context.series_uid:
         context = replace(
             frames[0].context,
@@ -195,6 +224,30 @@ def _turn_away_foreign(head: Head) -> None:
         sample = head.head[:4096]
         text = not any(byte < 9 or 13 < byte < 32 for byte in sample)
         raise _Turned(FileOutcome.SKIPPED, "a text file" if text else "no DICOM or NIfTI file")
+
+
+def _header(reader: Reader, entry: Entry, head: Head) -> tuple[Header, str, str, int]:
+    """Header, transfer syntax, object class of the meta information, and the byte where pixels begin (-1: unknown)."""
+    try:
+        parsed = parse_header(head.head)
+        if parsed.end < len(head.head) or head.size == len(head.head):
+            end = parsed.end if _at_pixels(head.head, parsed.end) else -1
+            return Header(parsed.elements), parsed.transfer_syntax, parsed.sop_class, end
+    except (UnusualStructure, struct.error):
+        pass
+    if head.size > len(head.head):
+        # long headers (functional groups, private blocks) reach beyond the first part of the file
+        with reader.open(entry.source) as file:
+            longer = file.read(MAX_HEADER_BYTES)
+        try:
+            parsed = parse_header(longer)
+            end = parsed.end if _at_pixels(longer, parsed.end) else -1
+            return Header(parsed.elements), parsed.transfer_syntax, parsed.sop_class, end
+        except (UnusualStructure, struct.error):
+            pass
+    dataset, end = _dataset(reader, entry, head)
+    syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", "") or IMPLICIT_LITTLE)
+    return Header(dataset), syntax, str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", "")), end
 
 
 def _dataset(reader: Reader, entry: Entry, head: Head) -> tuple[FileDataset, int]:
@@ -238,9 +291,11 @@ def _patient(header: Header) -> Patient:
 
 
 def _image(
-    reader: Reader, index: int, entry: Entry, head: Head, header: Header, syntax: str, sop_class: str, end: int
+    shelf: _Shelf, index: int, entry: Entry, head: Head, header: Header, syntax: str, sop_class: str, end: int
 ) -> tuple[FrameFacts, ...]:
-    stored = classic.pixel_format(header, syntax)
+    stored = shelf.formats.get(header, lambda one: classic.pixel_format(one, syntax))
+    if stored is not None and stored.transfer_syntax != syntax:
+        stored = replace(stored, transfer_syntax=syntax)
     if stored is None:
         for prefix, words in _OTHER_OBJECTS.items():
             if sop_class.startswith(prefix) and (len(sop_class) == len(prefix) or sop_class[len(prefix)] == "."):
@@ -250,12 +305,14 @@ def _image(
         raise _Turned(FileOutcome.REFUSED, "image size, bits or frame count are damaged", "E_FILE")
     if syntax not in codecs.SUPPORTED:
         raise _Turned(FileOutcome.REFUSED, "compressed in a way that cannot be read", "E_TRANSFER_SYNTAX")
-    stored = _check_pixels(reader, entry, head, stored, end)
+    stored = _check_pixels(shelf.reader, entry, head, stored, end)
     if is_enhanced(header):
         return enhanced_frames(header, file=index, path=entry.source, stored=stored, offset=end)
     if is_mosaic(header):
-        return mosaic_frames(header, file=index, path=entry.source, stored=stored, offset=end)
-    return classic.classic_frames(header, file=index, path=entry.source, stored=stored, offset=end)
+        return mosaic_frames(header, file=index, path=entry.source, stored=stored, offset=end, contexts=shelf.contexts)
+    return classic.classic_frames(
+        header, file=index, path=entry.source, stored=stored, offset=end, contexts=shelf.contexts
+    )
 
 
 def _check_pixels(reader: Reader, entry: Entry, head: Head, stored: PixelFormat, end: int) -> PixelFormat:
@@ -265,13 +322,19 @@ def _check_pixels(reader: Reader, entry: Entry, head: Head, stored: PixelFormat,
         return stored
     if end < 0:
         raise _Turned(FileOutcome.REFUSED, "the pixel data are missing: the file ends early", "E_TRUNCATED")
-    with reader.open(entry.source) as file:
-        if codecs.is_encapsulated(syntax):
+    if codecs.is_encapsulated(syntax):
+        with reader.open(entry.source) as file:
             fragments(file, end)
-            return stored
-        file.seek(end)
-        element = file.read(4)
-        start, length = pixel_element(file, end, syntax)
+        return stored
+    if end + 12 <= len(head.head):
+        file = io.BytesIO(head.head[end : end + 12])
+        start, length = pixel_element(file, 0, syntax)
+        element, start = head.head[end : end + 4], start + end
+    else:
+        with reader.open(entry.source) as file:
+            file.seek(end)
+            element = file.read(4)
+            start, length = pixel_element(file, end, syntax)
     needed = (stored.rows * stored.columns * stored.samples * stored.bits_allocated * stored.n_frames + 7) // 8
     if stored.photometric == "YBR_FULL_422":
         needed = needed * 2 // 3
