@@ -168,7 +168,7 @@ class Window:
     right: int
 
 
-def content_window(mask: NDArray[np.bool_], view: SliceView, margin_mm: float = 8.0) -> Window:
+def content_window(mask: NDArray[np.bool_], view: SliceView, margin_mm: float = 12.0) -> Window:
     """The smallest rectangle that holds the content of every slice, with a margin; the whole slice when empty."""
     flat = view.lay_out(np.asarray(mask.any(axis=view.slice_axis)))
     rows, columns = np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0))

@@ -55,10 +55,10 @@ def acquisition_words(series: Series) -> str:
     a = series.acquisition
     words: list[str] = []
     if len(a.echo_times_ms) > 1:
-        first, last = _number(a.echo_times_ms[0], 1), _number(a.echo_times_ms[-1], 1)
+        first, last = _number(a.echo_times_ms[0]), _number(a.echo_times_ms[-1])
         words.append(f"{len(a.echo_times_ms)} echoes, {first} to {last} ms")
     elif a.echo_times_ms:
-        words.append(f"echo time {_number(a.echo_times_ms[0], 1)} ms")
+        words.append(f"echo time {_number(a.echo_times_ms[0])} ms")
     if a.repetition_time_ms is not None:
         words.append(f"repetition time {_number(a.repetition_time_ms, 0)} ms")
     if a.inversion_time_ms is not None:

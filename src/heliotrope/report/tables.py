@@ -62,6 +62,7 @@ class _Notes:
     _letters: dict[str, str] = field(default_factory=dict)
 
     def letter(self, text: str) -> str:
+        text = sentence(text)
         position = len(self._letters)
         first, second = divmod(position, 26)
         fresh = (chr(96 + first) if first else "") + chr(97 + second)
