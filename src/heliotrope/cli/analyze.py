@@ -49,15 +49,20 @@ def analyze(
     options = options.overridden_by(
         labels=labels, role=role, study=study_key, only=tuple(only), show_identifiers=show_identifiers
     )
-    outcome = _run(study, out, options)
-    answer(_payload(outcome), _summary(outcome), as_json=as_json)
-    return _STATUS[outcome.status]
+    return answer_outcome(run_analysis(study, out, options), as_json=as_json)
 
 
-def _run(study_path: Path, out: Path, options: AnalyzeOptions) -> Outcome:
+def run_analysis(study_path: Path, out: Path, options: AnalyzeOptions) -> Outcome:
+    """Read and analyze a study, with progress on stderr."""
     study = read_study(study_path, role=options.role, study_key=options.study)
     with stage_progress() as progress:
         return analyze_study(study, out, options, progress=progress)
+
+
+def answer_outcome(outcome: Outcome, *, as_json: bool) -> int:
+    """Answer with what a run left behind; returns the exit status."""
+    answer(_payload(outcome), _summary(outcome), as_json=as_json)
+    return _STATUS[outcome.status]
 
 
 def _payload(outcome: Outcome) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import heliotrope
-from heliotrope.cli import analyze, compare, criteria, evidence, inspect, phantom, validate
+from heliotrope.cli import analyze, compare, criteria, demo, evidence, inspect, phantom, validate
 from heliotrope.cli import map as map_group
 from heliotrope.cli.shell import ExitStatus, answer_error
 from heliotrope.domain.errors import HeliotropeError, OptionError
@@ -22,7 +22,7 @@ application = typer.Typer(
     rich_markup_mode=None,
 )
 
-for _command in (analyze, compare, criteria, evidence, inspect, map_group, phantom, validate):
+for _command in (analyze, compare, criteria, demo, evidence, inspect, map_group, phantom, validate):
     _command.register(application)
 
 
