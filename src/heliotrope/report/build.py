@@ -27,9 +27,10 @@ from heliotrope.report.document import (
 )
 from heliotrope.report.pictures import label_figure, main_map_figures, supporting_map_figures
 from heliotrope.report.scanned import files_list, files_paragraph, series_table, study_line
+from heliotrope.report.spotlights import calcium_figures, target_figure
 from heliotrope.report.statements import (
     KIND_TITLES,
-    details_of,
+    detail_blocks,
     key_findings,
     quality_blocks,
     regional_findings,
@@ -152,6 +153,7 @@ def _pictures(result: AnalysisResult) -> Section | None:
     labels = label_figure(result)
     if labels is not None:
         blocks.append(labels)
+    blocks.extend(calcium_figures(result))
     blocks.extend(main_map_figures(result.maps, result))
     supporting = supporting_map_figures(result.maps, result)
     if supporting:
@@ -184,20 +186,25 @@ def _by_muscle(result: AnalysisResult, citations: Citations) -> Section | None:
     return Section("muscles", "Findings by muscle group and side", blocks) if blocks else None
 
 
+_DETAILED_KINDS = (
+    FindingKind.CALCINOSIS,
+    FindingKind.BIOPSY_SITE,
+    FindingKind.SCORE,
+    FindingKind.CHANGE,
+    FindingKind.DIFFERENTIAL,
+)
+
+
 def _own_sections(result: AnalysisResult) -> Section | None:
-    """Details behind biopsy targets, scores, change and differential."""
+    """Details behind calcifications, biopsy targets, scores, change and differential."""
     blocks: list[Block] = []
-    for kind in (
-        FindingKind.CALCINOSIS,
-        FindingKind.BIOPSY_SITE,
-        FindingKind.SCORE,
-        FindingKind.CHANGE,
-        FindingKind.DIFFERENTIAL,
-    ):
-        for finding in (f for f in result.findings if f.kind is kind):
-            details = details_of(finding)
-            if details is not None:
-                blocks.append(Foldable(f"{KIND_TITLES[kind]}: {finding.statement}", (details,)))
+    for kind in _DETAILED_KINDS:
+        mine = [finding for finding in result.findings if finding.kind is kind]
+        found = detail_blocks(KIND_TITLES[kind], mine)
+        if found:
+            blocks += [Subheading(KIND_TITLES[kind]), *found]
+        if kind is FindingKind.BIOPSY_SITE and (figure := target_figure(result)) is not None:
+            blocks.append(figure)
     return Section("details", "Details of findings", tuple(blocks)) if blocks else None
 
 

@@ -63,6 +63,14 @@ class SliceView:
         """The 2-D slice (rows, columns) of a 3-D array as shown."""
         return self.lay_out(np.take(array, index, axis=self.slice_axis))
 
+    def place(self, index: tuple[float, float, float]) -> tuple[float, float]:
+        """Row and column, as shown, of a voxel index."""
+        row, column = index[self.row_axis], index[self.column_axis]
+        return (
+            self.n_rows - 1 - row if self.flip_rows else row,
+            self.n_columns - 1 - column if self.flip_columns else column,
+        )
+
     def lay_out(self, plane: NDArray[np.generic]) -> NDArray[np.generic]:
         """Turn a 2-D array that lacks the slice axis, other axes in order, to (rows, columns) as shown."""
         if self.row_axis > self.column_axis:
@@ -192,8 +200,9 @@ def gray_window(image: NDArray[np.generic]) -> tuple[float, float]:
     if finite.size > 2_000_000:
         finite = finite[:: finite.size // 1_000_000]
     low = float(np.percentile(finite, 1.0))
-    inside = finite[finite > low + 0.05 * (float(finite.max()) - low)]
-    high = float(np.percentile(inside, 99.0)) if inside.size else float(finite.max())
+    bright = float(np.percentile(finite, 99.5))
+    inside = finite[finite > low + 0.05 * (bright - low)]
+    high = min(bright, float(np.percentile(inside, 99.0))) if inside.size else bright
     return (low, high if high > low else low + 1.0)
 
 

@@ -217,15 +217,20 @@ def _draw_outlines(axes: Any, labels: NDArray[np.generic], regions: Sequence[Out
 
 
 def _draw_marker(axes: Any, marker: Marker, view: SliceView, index: int, window: Window) -> None:
-    if abs(marker.index[view.slice_axis] - index) > 0.5:
+    if round(marker.index[view.slice_axis]) != index:
         return
-    row, column = marker.index[view.row_axis], marker.index[view.column_axis]
-    if view.flip_rows:
-        row = view.n_rows - 1 - row
-    if view.flip_columns:
-        column = view.n_columns - 1 - column
+    row, column = view.place(marker.index)
     x, y = (column + 0.5 - window.left) * view.column_mm, (row + 0.5 - window.top) * view.row_mm
-    axes.plot([x], [y], "o", ms=16, mfc="none", mec="white", mew=2.4, path_effects=_STROKE)
+    axes.plot(
+        [x],
+        [y],
+        "o",
+        ms=16,
+        mfc="none",
+        mec="white",
+        mew=2.0,
+        path_effects=[withStroke(linewidth=4.0, foreground="black")],
+    )
     axes.annotate(
         marker.text,
         (x, y),

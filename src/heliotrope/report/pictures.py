@@ -30,6 +30,8 @@ PICTURES_OF_MAIN_MAPS = 20
 """Shared among the main maps, so that a report stays a few megabytes."""
 PICTURES_PER_MAP = 4
 SUPPORTING_MAPS = 8
+CODED_MAPS = frozenset({"calcinosis_plane"})
+"""Maps of codes; they have pictures of their own."""
 
 
 def background_for(result: AnalysisResult, key: str, grid: Grid) -> NDArray[np.generic]:
@@ -61,7 +63,8 @@ def scale_for(parametric: ParametricMap) -> Scale:
     return Scale("cividis", low, high)
 
 
-def _slice_text(view: SliceView, index: int) -> str:
+def slice_text(view: SliceView, index: int) -> str:
+    """Number of a slice among all, as written in pictures."""
     return f"slice {index + 1} of {view.n_slices}"
 
 
@@ -121,10 +124,10 @@ def label_figure(result: AnalysisResult) -> Figure | None:
             window,
             levels=levels,
             outlines=outlines,
-            text=_slice_text(view, index),
+            text=slice_text(view, index),
             synthetic=result.study.synthetic,
-            alt=f"{view.plane.capitalize()} {_slice_text(view, index)} with the outlines of {listed}. "
-            f"{_side_words(view)}",
+            alt=f"{view.plane.capitalize()} {slice_text(view, index)} with the outlines of {listed}. "
+            f"{side_words(view)}",
         )
         for index in chosen
     )
@@ -137,7 +140,8 @@ def label_figure(result: AnalysisResult) -> Figure | None:
     return Figure(pictures, caption, legend=legend)
 
 
-def _side_words(view: SliceView) -> str:
+def side_words(view: SliceView) -> str:
+    """Which side of the patient is on the left of the picture."""
     names = {"R": "right", "L": "left", "A": "front", "P": "back", "I": "feet", "S": "head"}
     return f"The patient's {names[view.left_letter]} is on the left of the picture."
 
@@ -211,9 +215,9 @@ def map_figure(
             levels=levels,
             overlay=Overlay(values, scale),
             outlines=outlines,
-            text=_slice_text(view, index),
+            text=slice_text(view, index),
             synthetic=result.study.synthetic,
-            alt=f"{title} in color on {view.plane} {_slice_text(view, index)}. {_side_words(view)}"
+            alt=f"{title} in color on {view.plane} {slice_text(view, index)}. {side_words(view)}"
             + _numbers_for_alt(result, parametric.quantity),
         )
         for index in chosen
@@ -239,7 +243,11 @@ def map_figure(
 
 def main_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) -> tuple[Figure, ...]:
     """Figures of the main maps."""
-    main = {key: value for key, value in maps.items() if not is_supporting(value.quantity)}
+    main = {
+        key: value
+        for key, value in maps.items()
+        if not is_supporting(value.quantity) and value.quantity not in CODED_MAPS
+    }
     count = max(1, min(PICTURES_PER_MAP, PICTURES_OF_MAIN_MAPS // max(1, len(main))))
     figures = (map_figure(result, key, value, count) for key, value in main.items())
     return tuple(figure for figure in figures if figure is not None)

@@ -26,7 +26,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.tables import structure_title
-from heliotrope.report.vocabulary import capitalized, sentence, words_of
+from heliotrope.report.vocabulary import capitalized, joined, sentence, words_of
 
 KIND_TITLES: Mapping[FindingKind, str] = {
     FindingKind.QUALITY: "Image quality",
@@ -60,6 +60,9 @@ _PRESENCE_KINDS = {
     FindingKind.CALCINOSIS,
 }
 OWN_SECTION = (FindingKind.BIOPSY_SITE, FindingKind.SCORE, FindingKind.DIFFERENTIAL, FindingKind.CHANGE)
+ITEM_KEY = "lesion"
+"""Detail that numbers one of many lesions."""
+
 _SMALL = {StructureKind.MUSCLE, StructureKind.COMPARTMENT}
 _GROUP_SIDES: tuple[Side | None, ...] = (Side.RIGHT, Side.LEFT, None)
 
@@ -77,9 +80,14 @@ def finding_item(finding: Finding, citations: Citations, *, lead: str = "") -> B
     return BulletItem(Text(finding.statement, citations.cite(finding.evidence)), mark, tone, finding.limits, lead)
 
 
+def is_itemized(finding: Finding) -> bool:
+    """True for one of many calcifications, which stands in the table of all and not among the key findings."""
+    return finding.kind is FindingKind.CALCINOSIS and ITEM_KEY in finding.details
+
+
 def is_regional(finding: Finding) -> bool:
     """True when a finding speaks of one muscle or compartment only."""
-    if finding.kind in (*OWN_SECTION, FindingKind.QUALITY):
+    if finding.kind in (*OWN_SECTION, FindingKind.QUALITY) or is_itemized(finding):
         return False
     structures = {region.structure for region in finding.regions}
     return len(structures) == 1 and all(STRUCTURES[name].kind in _SMALL for name in structures)
@@ -92,7 +100,7 @@ def key_findings(findings: Sequence[Finding], citations: Citations) -> tuple[Blo
         for kind in FindingKind
         if kind is not FindingKind.QUALITY
         for finding in findings
-        if finding.kind is kind and not is_regional(finding)
+        if finding.kind is kind and not is_regional(finding) and not is_itemized(finding)
     ]
     return (BulletList(tuple(items)),) if items else ()
 
@@ -136,11 +144,57 @@ def detail_text(value: object) -> str:
     return str(value)
 
 
-def details_of(finding: Finding) -> Facts | None:
-    """The machine-readable parts as names and values."""
-    if not finding.details:
-        return None
-    return Facts(tuple((capitalized(words_of(key)), detail_text(value)) for key, value in finding.details.items()))
+_DETAIL_UNITS = {
+    "mm": "mm",
+    "mm2": "mm²",
+    "mm3": "mm³",
+    "cm2": "cm²",
+    "ml": "mL",
+    "mg": "mg",
+    "ms": "ms",
+    "hu": "HU",
+    "deg": "°",
+    "percent": "%",
+}
+
+
+def detail_title(key: str) -> str:
+    """Name of a detail, with its unit in brackets where the key carries one.
+
+    Examples
+    --------
+    >>> detail_title("depth_mm")
+    'Depth [mm]'
+    """
+    stem, _, last = key.rpartition("_")
+    if stem and last in _DETAIL_UNITS:
+        return f"{capitalized(words_of(stem))} [{_DETAIL_UNITS[last]}]"
+    return capitalized(words_of(key))
+
+
+def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
+    """The machine-readable parts: a table where several findings share their items, else names and values."""
+    groups: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in findings:
+        if finding.details:
+            groups.setdefault(tuple(finding.details), []).append(finding)
+    blocks: list[Block] = []
+    for keys, members in groups.items():
+        if len(members) == 1:
+            facts = tuple((detail_title(key), detail_text(members[0].details[key])) for key in keys)
+            blocks.append(Foldable(members[0].statement, (Facts(facts),)))
+            continue
+        rows = tuple(
+            Row((Text(str(number)), Text(_where(f)), *(Text(detail_text(f.details[key])) for key in keys)))
+            for number, f in enumerate(members, start=1)
+        )
+        columns = (Column("No."), Column("Region"), *(Column(detail_title(key)) for key in keys))
+        blocks.append(Table(f"{title}: each one", columns, rows))
+    return tuple(blocks)
+
+
+def _where(finding: Finding) -> str:
+    return capitalized(joined([region.title for region in finding.regions])) or "–"
 
 
 def quality_blocks(result: AnalysisResult, citations: Citations) -> tuple[Block, ...]:

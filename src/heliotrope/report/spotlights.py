@@ -1,0 +1,190 @@
+"""Pictures of single things: calcium by tissue plane, biopsy targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.anatomy import TissuePlane
+from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import ParametricMap
+from heliotrope.domain.result import AnalysisResult
+from heliotrope.domain.units import Unit
+from heliotrope.report.display import SliceView, choose_slices, content_window, foreground, gray_window, view_of
+from heliotrope.report.document import Figure, LegendEntry, Picture
+from heliotrope.report.figures import Marker, Outline, Outlines, draw_projection, draw_slice
+from heliotrope.report.palette import PLANE_COLORS
+from heliotrope.report.pictures import background_for, side_words, slice_text
+from heliotrope.report.vocabulary import capitalized, plural
+
+CALCIUM_MAP = "calcinosis_plane"
+"""Map whose values are plane codes: 0 none, else 1 + position in `TissuePlane`."""
+
+POSITION_KEYS = ("x_mm", "y_mm", "z_mm")
+"""Details of a finding that hold an LPS position. [mm]"""
+
+CALCIUM_SLICES = 6
+CT_LEVELS_HU = (-160.0, 400.0)
+"""Shown as black and white in pictures of calcium: soft tissue stays visible below bone. [HU]"""
+
+
+def planes_present(parametric: ParametricMap) -> dict[TissuePlane, int]:
+    """Planes that occur, with their codes."""
+    held = set(np.unique(parametric.values[parametric.valid]).astype(int).tolist())
+    return {plane: code for code, plane in enumerate(TissuePlane, start=1) if code in held}
+
+
+def _codes(parametric: ParametricMap) -> NDArray[np.uint16]:
+    return np.where(parametric.valid, np.nan_to_num(parametric.values), 0.0).astype(np.uint16)
+
+
+def _levels(result: AnalysisResult, grid: Grid, background: NDArray[np.generic]) -> tuple[float, float]:
+    for volume in result.backgrounds.values():
+        if volume.unit is Unit.HOUNSFIELD and volume.grid.is_same_as(grid):
+            return CT_LEVELS_HU
+    return gray_window(background)
+
+
+def calcium_figures(result: AnalysisResult) -> tuple[Figure, ...]:
+    """Projections from the front and the side, and slices, with calcium colored by its tissue plane."""
+    figures: list[Figure] = []
+    for key, parametric in result.maps.items():
+        if parametric.quantity != CALCIUM_MAP:
+            continue
+        present = planes_present(parametric)
+        if not present:
+            continue
+        codes = _codes(parametric)
+        background = background_for(result, key, parametric.grid)
+        levels = _levels(result, parametric.grid, background)
+        legend = tuple(LegendEntry(PLANE_COLORS[plane], capitalized(plane)) for plane in present)
+        figures.append(_projections(result, parametric.grid, background, codes, present, legend, levels))
+        figures.append(_calcium_slices(result, parametric.grid, background, codes, present, legend, levels))
+    return tuple(figures)
+
+
+def _projections(
+    result: AnalysisResult,
+    grid: Grid,
+    background: NDArray[np.generic],
+    codes: NDArray[np.uint16],
+    present: Mapping[TissuePlane, int],
+    legend: tuple[LegendEntry, ...],
+    levels: tuple[float, float],
+) -> Figure:
+    named = {str(plane): codes == code for plane, code in present.items()}
+    pictures: list[Picture] = []
+    across = [axis for axis, letter in enumerate(grid.axis_codes) if letter in "APLR" and grid.shape[axis] > 1]
+    across.sort(key=lambda axis: grid.axis_codes[axis] in "LR")
+    for axis in across:
+        view = view_of(grid, slice_axis=axis)
+        pictures.append(
+            draw_projection(
+                background,
+                named,
+                PLANE_COLORS,
+                view,
+                levels=(levels[0], 2.5 * levels[1]),
+                synthetic=result.study.synthetic,
+                alt=f"Maximum-intensity projection, {view.plane}, with calcium in {_listed(present)} colored. "
+                f"{side_words(view)}",
+            )
+        )
+    caption = "Maximum-intensity projections; calcium is colored by the tissue plane it lies in."
+    return Figure(tuple(pictures), caption, legend=legend)
+
+
+def _listed(present: Mapping[TissuePlane, int]) -> str:
+    return ", ".join(f"{plane} tissue" if plane is TissuePlane.MIXED else str(plane) for plane in present)
+
+
+def _calcium_slices(
+    result: AnalysisResult,
+    grid: Grid,
+    background: NDArray[np.generic],
+    codes: NDArray[np.uint16],
+    present: Mapping[TissuePlane, int],
+    legend: tuple[LegendEntry, ...],
+    levels: tuple[float, float],
+) -> Figure:
+    view = view_of(grid)
+    chosen = choose_slices(codes > 0, view, CALCIUM_SLICES)
+    window = content_window((codes > 0) | foreground(background), view)
+    outlines = Outlines(
+        codes, tuple(Outline((code,), PLANE_COLORS[plane], fill=0.45, width=1.0) for plane, code in present.items())
+    )
+    pictures = tuple(
+        draw_slice(
+            background,
+            view,
+            index,
+            window,
+            levels=levels,
+            outlines=outlines,
+            text=slice_text(view, index),
+            synthetic=result.study.synthetic,
+            alt=f"{capitalized(view.plane)} {slice_text(view, index)} with calcium outlined by tissue plane. "
+            f"{side_words(view)}",
+        )
+        for index in chosen
+    )
+    caption = (
+        f"Calcium outlined and colored by tissue plane; {len(chosen)} of "
+        f"{plural(view.n_slices, f'{view.plane} slice')} shown."
+    )
+    return Figure(pictures, caption, legend=legend)
+
+
+def position_of(finding: Finding) -> tuple[float, float, float] | None:
+    """LPS position in a finding's details, if it has one. [mm]"""
+    values = [finding.details.get(key) for key in POSITION_KEYS]
+    numbers = [float(value) for value in values if isinstance(value, (int, float))]
+    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
+
+
+def target_figure(result: AnalysisResult) -> Figure | None:
+    """Biopsy targets, each on its slice of the image the labels were drawn on."""
+    targets = [
+        (number, position)
+        for number, finding in enumerate(
+            (f for f in result.findings if f.kind is FindingKind.BIOPSY_SITE and position_of(f)), start=1
+        )
+        if (position := position_of(finding)) is not None
+    ]
+    volume = result.backgrounds.get("labels") or next(iter(result.backgrounds.values()), None)
+    if not targets or volume is None:
+        return None
+    grid, view = volume.grid, view_of(volume.grid)
+    background = volume.frame(0).data
+    window = content_window(foreground(background), view)
+    pictures: list[Picture] = []
+    for number, position in targets:
+        x, y, z = (float(v) for v in grid.indices(position))
+        index = _nearest_slice((x, y, z), view)
+        if index is None:
+            continue
+        pictures.append(
+            draw_slice(
+                background,
+                view,
+                index,
+                window,
+                markers=(Marker((x, y, z), str(number)),),
+                text=f"target {number}, {slice_text(view, index)}",
+                synthetic=result.study.synthetic,
+                alt=f"{capitalized(view.plane)} {slice_text(view, index)} with a ring around biopsy target {number}. "
+                f"{side_words(view)}",
+            )
+        )
+    if not pictures:
+        return None
+    caption = "Suggested biopsy targets, ringed. Verify vessels and nerves with ultrasound before any needle."
+    return Figure(tuple(pictures), caption)
+
+
+def _nearest_slice(index: tuple[float, float, float], view: SliceView) -> int | None:
+    nearest = round(index[view.slice_axis])
+    return nearest if 0 <= nearest < view.n_slices else None
