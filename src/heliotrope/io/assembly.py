@@ -309,30 +309,37 @@ def _make_rectangular(
             return keys, slices
         short_slices = [number for number in slices if any(number not in table[key] for key in keys)]
 
-        def key_cost(key: _Key) -> tuple[float, float]:
-            present = len(slices & set(table[key]))
-            # an echo missing from the middle of the train would break its even spacing
-            inner = axis == "echo" and key != keys[-1]
-            return (float("inf") if inner and len(keys) > 1 else float(present), -float(keys.index(key)))
-
-        def slice_cost(number: int) -> tuple[float, float]:
-            return (
-                float(sum(number in table[key] for key in keys)),
-                float(min(number - min(slices), max(slices) - number)),
-            )
-
-        best_key = min(short_keys, key=key_cost)
-        best_slice = min(short_slices, key=slice_cost)
-        if key_cost(best_key)[0] <= slice_cost(best_slice)[0]:
+        costs = {key: _key_cost(table, keys, slices, key, axis) for key in short_keys}
+        slice_costs = {number: _slice_cost(table, keys, slices, number) for number in short_slices}
+        best_key = min(short_keys, key=lambda key: costs[key])
+        best_slice = min(short_slices, key=lambda number: slice_costs[number])
+        if costs[best_key][0] <= slice_costs[best_slice][0]:
             lost = [frame for number, frame in table[best_key].items() if number in slices]
             keys.remove(best_key)
+            slices &= set().union(*(set(table[key]) for key in keys))
             words = f"an incomplete volume was left out: {len(lost)} of {len(slices)} slices arrived"
         else:
             lost = [table[key][best_slice] for key in keys if best_slice in table[key]]
             slices.remove(best_slice)
+            keys = [key for key in keys if slices & set(table[key])]
             words = f"a slice was left out: {len(lost)} of its {len(keys)} images arrived"
         defects.append(words)
         result.left_out.extend((frame, words) for frame in lost)
+
+
+def _key_cost(
+    table: dict[_Key, dict[int, FrameFacts]], keys: list[_Key], slices: set[int], key: _Key, axis: str
+) -> tuple[float, float]:
+    # an echo missing from the middle of the train would break its even spacing
+    inner = axis == "echo" and key != keys[-1] and len(keys) > 1
+    return (float("inf") if inner else float(len(slices & set(table[key]))), -float(keys.index(key)))
+
+
+def _slice_cost(
+    table: dict[_Key, dict[int, FrameFacts]], keys: list[_Key], slices: set[int], number: int
+) -> tuple[float, float]:
+    """Frames lost with a slice; among equals the outer ones go first."""
+    return (float(sum(number in table[key] for key in keys)), float(min(number - min(slices), max(slices) - number)))
 
 
 def _runs(

@@ -33,6 +33,8 @@ _FAT_SUPPRESSION = frozenset(
 )
 MAX_FIELD_T = 25.0
 """No scanner of people has a stronger field; larger values are gauss or damage. [T]"""
+FARTHEST_MM = 1e5
+"""A position further from the scanner's center than this is damage. [mm]"""
 EXCITATION_LIMIT_DEG = 100.0
 """A spin echo that states a larger flip angle states its refocusing angle. [deg]"""
 _MAX_FRAMES = 100_000
@@ -110,8 +112,10 @@ def positive(value: float | None) -> float | None:
 
 
 def vector_of(values: tuple[float, ...]) -> Vector | None:
-    """Three numbers as a vector."""
-    return (values[0], values[1], values[2]) if len(values) == 3 else None
+    """Three numbers as a position; None when they are no place near a scanner."""
+    if len(values) != 3 or max(abs(value) for value in values) > FARTHEST_MM:
+        return None
+    return (values[0], values[1], values[2])
 
 
 def orientation_of(values: tuple[float, ...]) -> tuple[Vector, Vector] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from heliotrope.domain.errors import FileFormatError
 from heliotrope.domain.study import Modality
 from heliotrope.io import classic, tags, vendor
 from heliotrope.io.content import component_of, content_of
@@ -90,7 +91,12 @@ def enhanced_frames(
     shared = header.first(tags.SHARED_GROUPS)
     contexts: dict[SeriesContext, SeriesContext] = {}
     frames: list[FrameFacts] = []
-    for index, item in enumerate(header.items(tags.FRAME_GROUPS)[: stored.n_frames]):
+    items = header.items(tags.FRAME_GROUPS)
+    if len(items) != stored.n_frames:
+        raise FileFormatError(
+            f"{stored.n_frames} frames but functional groups of {len(items)}", hint="export it again", code="E_LAYOUT"
+        )
+    for index, item in enumerate(items):
         groups = _Groups(header, shared, item)
         fresh = _context(base, header, groups)
         context = contexts.setdefault(fresh, fresh)

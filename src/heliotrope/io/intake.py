@@ -117,7 +117,7 @@ def _account(files: Sequence[FileRecord]) -> str:
 
 def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     wanted = None if role is None else role_of(role)
-    listing = list_media(path) if path.is_file() and is_media_directory(path) else list_input(path)
+    listing = list_media(path) if is_media_directory(path) else list_input(path)
     entries, truth = _set_truth_aside(listing.entries)
     nifti = [entry for entry in entries if is_nifti_name(entry.name)]
     companions = [entry for entry in entries if Path(entry.name).suffix.lower() in (".json", ".bval", ".bvec")]
@@ -280,15 +280,21 @@ def _study(uid: str, subject: str | None, members: Sequence[Scanned], synthetic:
     series: list[Series] = []
     reasons: dict[int, str] = {}
     used: set[int] = set()
+    damaged: set[int] = set()
     for frames in sorted(by_series.values(), key=_series_order):
-        assembly = assemble(frames)
+        try:
+            assembly = assemble(frames)
+            made = [series_of(stack) for stack in assembly.stacks]
+        except (ArithmeticError, ValueError, IndexError, KeyError, TypeError):
+            damaged.update(frame.file for frame in frames)
+            continue
         _account_frames(assembly, reasons, used)
-        series.extend(series_of(stack) for stack in assembly.stacks)
+        series.extend(made)
     for thing in sorted(things, key=lambda t: (t.number or 0, t.series_uid)):
         series.append(_object_series(thing))
         used.add(thing.file)
     dates = sorted({one.study_date for one in members if one.study_date})
-    records = tuple(_record(one, used, reasons) for one in members)
+    records = tuple(_record(one, used, reasons, damaged) for one in members)
     notes = [note] if note else []
     n_uids = len({one.study_uid for one in members})
     if n_uids > 1:
@@ -316,10 +322,13 @@ def _account_frames(assembly: Assembly, reasons: dict[int, str], used: set[int])
     used.update(frame.file for stack in assembly.stacks for frame in stack.frames)
 
 
-def _record(one: Scanned, used: set[int], reasons: dict[int, str]) -> FileRecord:
+def _record(one: Scanned, used: set[int], reasons: dict[int, str], damaged: set[int]) -> FileRecord:
     number = one.frames[0].file if one.frames else (one.thing.file if one.thing else -1)
     if number in used:
         return FileRecord(one.entry.name, FileOutcome.USED, sha256=one.sha256)
+    if number in damaged:
+        words = "the geometry of its series is damaged"
+        return FileRecord(one.entry.name, FileOutcome.REFUSED, words, "E_GEOMETRY", one.sha256)
     return FileRecord(
         one.entry.name, FileOutcome.SKIPPED, reasons.get(number, "not part of any series"), None, one.sha256
     )

@@ -23,9 +23,11 @@ _MAX_DIRECTORY_BYTES = 256 << 20
 def is_media_directory(path: Path) -> bool:
     """True for a file whose content says that it is a DICOMDIR."""
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             head = file.read(1024)
-    except OSError:
+    except (OSError, ValueError):
         return False
     return head[128:132] == b"DICM" and DIRECTORY_CLASS.encode("ascii") in head
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import pydicom
 from pydicom.dataset import FileDataset
+from pydicom.uid import UID
 
 from heliotrope.domain.errors import HeliotropeError
 from heliotrope.domain.study import FileOutcome, FileRecord
@@ -301,6 +302,10 @@ def _image(
             if sop_class.startswith(prefix) and (len(sop_class) == len(prefix) or sop_class[len(prefix)] == "."):
                 raise _Turned(FileOutcome.SKIPPED, f"{words}: no image")
         if tags.ROWS not in header and tags.COLUMNS not in header:
+            if UID(sop_class).name.endswith("Image Storage"):
+                raise _Turned(FileOutcome.REFUSED, "an image whose header ends early", "E_TRUNCATED")
+            if not sop_class and tags.MODALITY not in header:
+                raise _Turned(FileOutcome.REFUSED, "the header is damaged", "E_FILE")
             raise _Turned(FileOutcome.SKIPPED, "a DICOM object without an image")
         raise _Turned(FileOutcome.REFUSED, "image size, bits or frame count are damaged", "E_FILE")
     if syntax not in codecs.SUPPORTED:
