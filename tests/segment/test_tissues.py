@@ -33,7 +33,7 @@ def labels(thighs: limbs.DrawnThighs) -> LabelMap:
 
 
 TISSUES = {
-    "subcutaneous_fat": ((limbs.FAT,), 0.95),
+    "subcutaneous_fat": ((limbs.FAT,), 0.94),
     "muscle": ((limbs.MUSCLE,), 0.95),
     "bone": ((limbs.CORTEX, limbs.MARROW), 0.93),
 }

@@ -54,6 +54,17 @@ STATEMENTS: tuple[Statement, ...] = (
         "segment.ct",
     ),
     Statement(
+        "septum-angles",
+        "About the femur, from anterior and positive toward lateral, the lateral septum lies near 145 degrees, the "
+        "septum "
+        "between hamstrings and adductors near 187 (deep) to 223 (superficial), the medial septum near 265",
+        (),
+        Status.PROJECT_RULE,
+        "mid-thigh; between one person's labels and the textbook phantom; the medial septum turns forward toward "
+        "the hip",
+        "segment.compartments",
+    ),
+    Statement(
         "fat-half-rule",
         "Inside the fascia a voxel of at least half fat is intermuscular fat, else muscle",
         (),

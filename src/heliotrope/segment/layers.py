@@ -15,6 +15,7 @@ from heliotrope.domain.images import LabelMap
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.body import Limbs, depth_mm, find_limbs, open_mask
 from heliotrope.segment.bone import Bone, find_bones, find_dark_bones
+from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE, SliceCompartments, find_compartments
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
 
@@ -92,6 +93,7 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
     thickness: list[float] = []
     notes: list[str] = []
     legend: dict[int, Region] = {}
+    compartment_confidence: dict[int, float] = {}
     for n, side in enumerate(limbs.sides, start=1):
         limb = limbs.index == n
         if not limb.any():
@@ -109,6 +111,13 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
             plane = _label_slice(near, limb_near, local.inside, bone, skin, spacing, k)
             here = values[box][:, :, k]
             here[plane > 0] = plane[plane > 0] + (first - 1)
+        parted, reason = _compartments(near, values[box], local, bone, found, side, spacing, first)
+        if parted is not None:
+            legend = {number: region for number, region in legend.items() if number != first + 2}
+            legend |= {first + 5 + i: Region(name, side) for i, name in enumerate(COMPARTMENTS)}
+            compartment_confidence |= {first + 5 + i: round(parted, 3) for i in range(3)}
+        elif reason:
+            notes.append(f"Compartments of the {side} limb are not given: {reason}.")
         surfaces.append(_placed(local, box, limb.shape))
         thickness.append(skin)
         notes += _notes(side, local, found, limb)
@@ -121,7 +130,7 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
         notes.append("A marker on the skin was found and left out of the tissues.")
     if None in limbs.sides:
         notes.append(limbs.side_reason[:1].upper() + limbs.side_reason[1:] + ".")
-    confidence = _confidence(limbs, surfaces)
+    confidence = {n: c for n, c in _confidence(limbs, surfaces).items() if n in legend} | compartment_confidence
     labels = LabelMap(frame.from_axial(values), grid, legend, method, confidence, tuple(notes))
     return Layers(labels, tuple(surfaces), limbs, counts, tuple(thickness), tuple(notes))
 
@@ -208,6 +217,53 @@ def _bone_mask(
             mask[:, :, k] |= bone.outer
             counts[k] += 1
     return mask, counts
+
+
+def _compartments(
+    contrast: Contrast,
+    values: NDArray[np.uint16],
+    surface: FasciaSurface,
+    bone: NDArray[np.bool_],
+    found: NDArray[np.int64],
+    side: Side | None,
+    spacing: tuple[float, float, float],
+    first: int,
+) -> tuple[float | None, str]:
+    """Give the muscle of a thigh its compartments in place; their confidence, or None and why they are not told apart.
+
+    Only a limb with one bone in nearly every slice is a thigh or an upper arm; two bones are a leg.
+    """
+    muscle = values == first + 2
+    slices = np.flatnonzero(muscle.any(axis=(0, 1)))
+    if side is None or slices.size == 0 or float(np.mean(found[slices] == 1)) < 0.8:
+        return None, ""
+    area_cm2 = np.count_nonzero(surface.inside, axis=(0, 1))[slices] * spacing[0] * spacing[1] / 100.0
+    if float(np.median(area_cm2)) < THIGH_AREA_CM2:
+        return None, ""
+    centers = {int(k): ndimage.center_of_mass(bone[:, :, k]) for k in slices if found[k] == 1}
+    parted: dict[int, SliceCompartments] = {}
+    for k in slices:
+        center = centers[min(centers, key=lambda known: abs(known - int(k)))]
+        parted[int(k)] = find_compartments(
+            np.where(contrast.void[:, :, k], np.float32(0.0), contrast.fat[:, :, k]),
+            muscle[:, :, k],
+            surface.inside[:, :, k],
+            (float(center[0]), float(center[1])),
+            side,
+            (spacing[0], spacing[1]),
+        )
+    # the weaker slices decide: one confident level does not make the others right
+    confidence = float(np.percentile([part.confidence for part in parted.values()], 20))
+    if confidence < LEAST_CONFIDENCE:
+        return None, f"the septa were followed with a confidence of {confidence:.2f}, below {LEAST_CONFIDENCE}"
+    for number, part in parted.items():
+        here = values[:, :, number]
+        here[part.codes > 0] = part.codes[part.codes > 0] + np.uint16(first + 4)
+    return confidence, ""
+
+
+THIGH_AREA_CM2 = 55.0
+"""Cross-section deep to the fascia from which a one-boned limb is taken for a thigh, not an arm. Project rule. [cm2]"""
 
 
 def _label_slice(

@@ -65,7 +65,7 @@ def _run(given: StageInput) -> StageOutput:
             f"(limbs: {sides}): body mask, limbs, deep fascia as a closed minimal path per slice, bone as a dark ring "
             "around marrow, and half fat as the limit between muscle and intermuscular fat."
         ),
-        evidence=("tissue-layers-classical", "skin-thickness-ct", "fascia-subvoxel", "fat-half-rule"),
+        evidence=("tissue-layers-classical", "skin-thickness-ct", "fascia-subvoxel", "fat-half-rule", "septum-angles"),
         labels=layers.labels,
         backgrounds={"labels": shown},
         quality=_checks(layers),
@@ -96,5 +96,5 @@ def _checks(layers: Layers) -> tuple[QualityCheck, ...]:
     )
 
 
-STAGES: tuple[Stage, ...] = (Stage("tissues", 1, (TISSUE_LABELS,), _select, _run),)
+STAGES: tuple[Stage, ...] = (Stage("tissues", 2, (TISSUE_LABELS,), _select, _run),)
 """Stages of this topic."""
