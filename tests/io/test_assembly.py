@@ -156,11 +156,20 @@ def test_magnitude_and_phase_of_one_series_are_two_series(tmp_path: Path, pixels
     assert all(one.acquisition.echo_times_ms == (3.45, 4.6) for one in study.series)
 
 
-def test_two_passes_of_an_echo_train_are_two_series(tmp_path: Path, pixels: IntArray) -> None:
-    times = [{"EchoTime": 10.0}, {"EchoTime": 20.0}, {"EchoTime": 10.0}, {"EchoTime": 20.0}]
-    scanners.classic(tmp_path, pixels, per_frame=times)
+def test_a_dual_echo_train_is_two_images(tmp_path: Path, pixels: IntArray) -> None:
+    scanners.classic(tmp_path, pixels[:2], per_frame=[{"EchoTime": 15.0}, {"EchoTime": 90.0}])
     study = read_study(tmp_path)
-    assert [one.acquisition.echo_times_ms for one in study.series] == [(10.0, 20.0), (10.0, 20.0)]
+    assert [(one.role, one.acquisition.echo_times_ms) for one in study.series] == [
+        (Role.OTHER, (15.0,)),
+        (Role.T2, (90.0,)),
+    ]
+
+
+def test_two_passes_of_an_echo_train_are_two_series(tmp_path: Path, pixels: IntArray) -> None:
+    times = [{"EchoTime": time} for time in (10.0, 20.0, 30.0) * 2]
+    scanners.classic(tmp_path, np.concatenate([pixels, pixels[:2]]), per_frame=times)
+    study = read_study(tmp_path)
+    assert [one.acquisition.echo_times_ms for one in study.series] == [(10.0, 20.0, 30.0)] * 2
     assert "repetition 2 of 2" in study.series[1].defects[0]
 
 

@@ -261,7 +261,9 @@ def _sort_key(frame: FrameFacts, axis: str) -> tuple[float, ...]:
 def _axis_of(table: dict[_Key, dict[int, FrameFacts]]) -> str:
     some = [next(iter(slices.values())) for slices in table.values()]
     if len(some) < 2:
-        return "diffusion" if some and some[0].b_value is not None else ""
+        weighted = bool(some) and some[0].b_value is not None
+        # some scanners state b = 0 on every image they make
+        return "diffusion" if weighted and (some[0].b_value or "EP" in some[0].context.scanning_sequence) else ""
     if len({_state(frame)[1:3] for frame in some}) > 1:
         return "diffusion"
     if len({_state(frame)[0] for frame in some}) > 1:
@@ -277,6 +279,12 @@ def _fill(table: dict[_Key, dict[int, FrameFacts]], result: Assembly) -> None:
     keys, slices = _make_rectangular(table, keys, slices, axis, defects, result)
     if axis == "echo" and len(keys[0]) == 5 and len({_state(table[key][min(slices)])[0] for key in keys}) < len(keys):
         _repetitions(table, keys, slices, defects, result)
+        return
+    words = table[keys[0]][min(slices)].context.scanning_sequence
+    if axis == "echo" and len(keys) == 2 and "SE" in words and "GR" not in words:
+        # proton density and T2 of one train: two images, no relaxation measurement
+        for number, key in enumerate(keys, start=1):
+            _runs(table, [key], sorted(slices), "", (*defects, f"echo {number} of a dual-echo train"), result)
         return
     _runs(table, keys, sorted(slices), axis, tuple(defects), result)
 

@@ -141,8 +141,6 @@ class SeriesContext:
     synthetic: bool
     fat_suppressed: str | None = None
     inversion: str | None = None
-    quantity_code: str | None = None
-    stated_role: str | None = None
     vendor_notes: tuple[str, ...] = ()
 
 

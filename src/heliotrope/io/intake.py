@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from heliotrope.domain.errors import OptionError, StudyError
 from heliotrope.domain.images import Volume
 from heliotrope.domain.study import Acquisition, FileOutcome, FileRecord, FrameSource, Modality, Role, Series, Study
@@ -19,6 +21,9 @@ from heliotrope.io.pixels import read_dicom_volume
 from heliotrope.io.roles import RoleFacts, decide_role
 from heliotrope.io.scan import RTSTRUCT_CLASS, Scanned, ScannedObject, scan
 from heliotrope.io.sources import Entry, list_input
+
+EVEN_ECHOES = 0.02
+"""Largest departure of echo spacings from each other, as a fraction. [1]"""
 
 
 def role_of(text: str) -> Role:
@@ -375,10 +380,13 @@ def series_of(stack: Stack) -> Series:
             fat_suppressed=context.fat_suppressed,
             inversion=context.inversion,
             names=tuple(name for name in (context.description, context.protocol) if name),
-            quantity_code=context.quantity_code,
+            synthetic=context.synthetic,
         )
     )
     defects = (*stack.defects, *defects, *context.vendor_notes)
+    echoes = acquisition.echo_times_ms
+    if role is Role.MULTI_ECHO_T2 and max(steps := np.diff([0.0, *echoes])) > (1 + EVEN_ECHOES) * min(steps):
+        defects = (*defects, "echoes are not evenly spaced from the excitation on")
     if context.component is Component.PHASE:
         defects = (*defects, "phase as stored by the scanner: its scale to radians is told from the values")
     return Series(

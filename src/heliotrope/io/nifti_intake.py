@@ -450,6 +450,7 @@ def _role(
             content_reason=reason,
             axis=axis,
             fat_suppressed=f"scan option {min(suppressed)}" if suppressed else None,
+            synthetic=facts.get("Synthetic") is True,
             names=tuple(name for name in (_text(facts, "SeriesDescription"), _text(facts, "ProtocolName")) if name),
         )
     )

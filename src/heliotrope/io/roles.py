@@ -53,8 +53,9 @@ _NAMED = (
     (Role.DIXON_IN_PHASE, r"(^|[ _:-])(ip|in)([ _-]?phase)?($|[ _:-])|inphase"),
     (Role.DIXON_FAT, r"(^|[ _:-])f(at)?($|[ _:-])"),
 )
+_STIR_NAME = r"(^|[^a-z0-9])(t2[ _-]?)?(stir|tirm)([^a-z0-9]|$)"
 _NAMED_WEIGHTING = (
-    (r"(^|[^a-z0-9])(t2[ _-]?)?(stir|tirm)([^a-z0-9]|$)", Role.STIR, "STIR"),
+    (_STIR_NAME, Role.STIR, "STIR"),
     (r"(^|[^a-z0-9])t1(w|[^a-z0-9]|$)", Role.T1, "T1"),
 )
 _DIXON_FAMILY = re.compile(r"dixon|ideal|flex|mdix|lava|vibe|qdixon|fwi", re.IGNORECASE)
@@ -78,8 +79,8 @@ class RoleFacts:
         The attribute that states it.
     names : tuple of str
         Description and protocol, for ties.
-    quantity_code : str or None
-        Coded quantity of a real-world value map or parametric map.
+    synthetic : bool
+        Generated images are called derived and are meant.
     """
 
     acquisition: Acquisition
@@ -91,7 +92,7 @@ class RoleFacts:
     fat_suppressed: str | None = None
     inversion: str | None = None
     names: tuple[str, ...] = ()
-    quantity_code: str | None = None
+    synthetic: bool = False
 
 
 def decide_role(facts: RoleFacts) -> tuple[Role, str]:
@@ -112,9 +113,10 @@ def decide_role(facts: RoleFacts) -> tuple[Role, str]:
 
 def _mr_role(facts: RoleFacts) -> tuple[Role, str]:
     if facts.content in _CONTENT_ROLES:
-        if facts.content is Content.FAT and facts.component is Component.PHASE:
-            return Role.OTHER, "phase of a computed fat image"
-        return _CONTENT_ROLES[facts.content], facts.content_reason
+        if facts.component not in (None, Component.MAGNITUDE):
+            return Role.OTHER, f"{facts.component} of a computed image: {facts.content_reason}"
+        turbo = _spin_echo_dixon(facts)
+        return turbo or (_CONTENT_ROLES[facts.content], facts.content_reason)
     if facts.content in _CONTENT_OTHER:
         return Role.OTHER, f"{facts.content}: {facts.content_reason}"
     found = _diffusion(facts)
@@ -130,6 +132,24 @@ def _mr_role(facts: RoleFacts) -> tuple[Role, str]:
     if sequence == "SE":
         return _spin_echo(facts)
     return _unstated(facts)
+
+
+def _spin_echo_dixon(facts: RoleFacts) -> tuple[Role, str] | None:
+    """Dixon images of a T2-weighted spin echo are T2 images, with and without fat; they give no fat fraction."""
+    acquisition = facts.acquisition
+    echoes, repetition = acquisition.echo_times_ms, acquisition.repetition_time_ms
+    if _sequence_kind(acquisition) != "SE" or not echoes or repetition is None:
+        return None
+    if max(echoes) < T2_ECHO_MS or repetition < T2_REPETITION_MS or acquisition.inversion_time_ms is not None:
+        return None
+    words = f"spin echo, TR {repetition:g} ms, {_echo_words(echoes)}, {facts.content_reason}"
+    if facts.content is Content.WATER:
+        return Role.T2_FAT_SUPPRESSED, f"{words}: fat separated by Dixon"
+    if facts.content is Content.IN_PHASE:
+        return Role.T2, words
+    if facts.content in (Content.FAT, Content.OPPOSED_PHASE):
+        return Role.OTHER, f"{words}: T2-weighted {facts.content} image"
+    return None
 
 
 def _sequence_kind(acquisition: Acquisition) -> str:
@@ -197,6 +217,10 @@ def _by_name(facts: RoleFacts) -> tuple[Role, str] | None:
     return None
 
 
+def _says(facts: RoleFacts, pattern: str) -> bool:
+    return any(re.search(pattern, name, re.IGNORECASE) for name in facts.names)
+
+
 def _echo_words(echoes: tuple[float, ...]) -> str:
     if not echoes:
         return "echo time not stated"
@@ -210,15 +234,19 @@ def _spin_echo(facts: RoleFacts) -> tuple[Role, str]:
     echoes = acquisition.echo_times_ms
     timing = f"TR {_number(acquisition.repetition_time_ms)} ms, {_echo_words(echoes)}"
     if facts.axis == "echo" and len(echoes) >= MULTI_ECHO_MINIMUM:
+        if acquisition.image_type[:1] == ("DERIVED",) and not facts.synthetic:
+            return Role.OTHER, f"spin echo, {timing}; the image type says DERIVED: computed echoes are no measurement"
         return Role.MULTI_ECHO_T2, f"spin echo, {timing}"
     inversion = acquisition.inversion_time_ms
     inverted = inversion is not None and ("IR" in acquisition.scanning_sequence or facts.inversion is not None)
-    if inversion is not None and (inverted or _inversion_alone(acquisition)):
+    if inversion is not None and (inverted or (_inversion_alone(acquisition) and not facts.fat_suppressed)):
         low, high = STIR_INVERSION_MS
         if low <= inversion <= high:
             return Role.STIR, f"spin echo with inversion, TI {inversion:g} ms nulls fat, {timing}"
         return Role.OTHER, f"spin echo with inversion, TI {inversion:g} ms does not null fat, {timing}"
     if "IR" in {word.upper() for word in acquisition.scanning_sequence}:
+        if _says(facts, _STIR_NAME):
+            return Role.STIR, f"inversion recovery, {timing}; only the series name says STIR (no attribute does)"
         return Role.OTHER, f"inversion recovery without a stated inversion time, {timing}"
     named = _by_name(facts)
     if named is not None:
@@ -242,7 +270,7 @@ def _weighting(facts: RoleFacts, timing: str) -> tuple[Role, str]:
     repetition = acquisition.repetition_time_ms
     if repetition is None or not acquisition.echo_times_ms:
         for pattern, role, title in _NAMED_WEIGHTING:
-            if any(re.search(pattern, name, re.IGNORECASE) for name in facts.names):
+            if _says(facts, pattern):
                 return role, f"spin echo, {timing}; only the series name says {title} (no attribute does)"
         return Role.OTHER, f"spin echo whose weighting cannot be told: {timing}"
     echo = acquisition.echo_times_ms[0] if len(acquisition.echo_times_ms) == 1 else acquisition.echo_times_ms[-1]
