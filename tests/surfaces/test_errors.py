@@ -81,12 +81,15 @@ def test_a_damaged_plan(text: str, image: Path, tmp_path: Path, capsys: pytest.C
     assert "E_PLAN" in capsys.readouterr().err
 
 
-def test_an_image_without_role_says_what_is_missing(
+def test_an_image_without_role_gives_a_report_that_says_what_is_missing(
     image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = _fails(["analyze", str(image), "--out", str(tmp_path / "out")], capsys, status=1)
-    assert answer["code"] == "E_NO_USABLE_SERIES"
-    assert "inspect" in answer["hint"]
+    assert main(["analyze", str(image), "--out", str(tmp_path / "out"), "--json"]) == 3
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["status"] == "partial"
+    assert answer["maps"] == []
+    assert all(item["missing"]["reason"] for item in answer["not_assessed"])
+    assert (tmp_path / "out" / "report.html").is_file()
 
 
 def test_an_output_folder_in_use(image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

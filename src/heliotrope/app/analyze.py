@@ -22,9 +22,10 @@ from heliotrope.app.stage import Stage
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import StudyError
 from heliotrope.domain.result import AnalysisResult
-from heliotrope.domain.study import FileOutcome, Study
+from heliotrope.domain.study import FileOutcome, Role, Study
 from heliotrope.io import nifti, read_volume, tables
 
+_PROJECTIONS = {Role.RADIOGRAPH, Role.ULTRASOUND}
 _RECORDED_LIBRARIES = ("numpy", "scipy", "numba", "pydicom", "nibabel", "SimpleITK", "scikit-image")
 
 
@@ -35,7 +36,8 @@ class Outcome:
     Parameters
     ----------
     status : str
-        ``"complete"``, ``"partial"`` (a permitted stage failed) or ``"refused"`` (nothing could be delivered).
+        ``"complete"``, ``"partial"`` (a permitted stage failed, or nothing could be
+        assessed) or ``"refused"`` (nothing could be delivered).
     document : dict
         Content of ``result.json``.
     """
@@ -72,10 +74,18 @@ def analyze_study(
     Raises
     ------
     StudyError
-        No series of the study permits any stage (``E_NO_USABLE_SERIES``).
+        No series of the study holds a usable image (``E_NO_USABLE_SERIES``).
     OutputError
         `out` cannot be written or holds something else.
     """
+    if all(series.grid is None for series in study.series) and not any(
+        series.role in _PROJECTIONS for series in study.series
+    ):
+        raise StudyError(
+            f"no usable series: none of {len(study.series)} series holds an image with a known geometry",
+            hint="`heliotrope inspect` shows each series and what is wrong with it",
+            code="E_NO_USABLE_SERIES",
+        )
     output_folder.prepare(out)
     started = now()
     with output_folder.writing(out):
@@ -86,13 +96,6 @@ def analyze_study(
             read_volume=read_volume,
             store=StageStore(out / output_folder.STAGES_FOLDER),
             progress=progress,
-        )
-    if not run.keys and not run.failures:
-        reasons = "; ".join(dict.fromkeys(item.missing.reason for item in run.result.not_assessed))
-        raise StudyError(
-            f"no usable series: {reasons or 'the study holds no image'}",
-            hint="`heliotrope inspect` shows each series and what it lacks",
-            code="E_NO_USABLE_SERIES",
         )
     result = replace(run.result, provenance=_provenance(options, started))
     status = _status(run)
@@ -107,7 +110,7 @@ def _status(run: PipelineRun) -> str:
     delivered = bool(run.result.maps) or any(item.value is not None for item in run.result.measurements)
     if run.failures and not delivered:
         return "refused"
-    return "partial" if run.failures else "complete"
+    return "complete" if delivered and not run.failures else "partial"
 
 
 def _provenance(options: AnalyzeOptions, started: datetime) -> dict[str, str]:

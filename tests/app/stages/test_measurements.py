@@ -9,7 +9,6 @@ from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import StageInput, StageOutput
 from heliotrope.app.stages.measurements import STAGES
 from heliotrope.domain.anatomy import Region, Side
-from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.study import Study
@@ -73,9 +72,11 @@ def test_a_map_of_another_frame_of_reference_is_not_assessed() -> None:
     assert [item.quantity for item in output.not_assessed] == ["water_t2"]
 
 
-def test_without_labels_the_stage_refuses() -> None:
-    with pytest.raises(QualityRefusal, match="no labels"):
-        run(None, flat("water_t2", 36.0, Unit.MILLISECOND))
+def test_without_labels_every_size_is_not_assessed_with_the_reason() -> None:
+    output = run(None, flat("water_t2", 36.0, Unit.MILLISECOND))
+    assert output.measurements == ()
+    assert {item.missing.code for item in output.not_assessed} == {"M_NO_LABELS"}
+    assert "volume" in {item.quantity for item in output.not_assessed}
 
 
 def test_the_same_study_gives_the_same_intervals() -> None:

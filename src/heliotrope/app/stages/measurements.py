@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
-from heliotrope.domain.errors import GeometryError, QualityRefusal
+from heliotrope.domain.errors import GeometryError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
@@ -62,6 +64,11 @@ _MAP_STAGES = (
     "dti",
     "stir-ratio",
 )
+GAP_LIMIT = 1.25
+"""Slice distance over thickness from which a volume says that it fills gaps; a 20 % gap is usual."""
+
+_VOLUMETRIC = {Modality.MR, Modality.CT, Modality.OTHER}
+_FILLED_BETWEEN_SLICES = {"volume", "contractile_volume"}
 SEED = 20260
 """Seed of the block draws: the same study gives the same intervals."""
 
@@ -72,17 +79,17 @@ def is_technical(quantity: str) -> bool:
 
 
 def _select(study: Study) -> tuple[Series, ...] | Missing:
-    if any(series.grid is not None and series.acquisition.modality is Modality.MR for series in study.series):
+    if any(series.grid is not None and series.acquisition.modality in _VOLUMETRIC for series in study.series):
         return ()
-    return Missing("M_NO_SERIES", "No MR series with a regular geometry, so there are no regions to measure.")
+    return Missing("M_NO_SERIES", "no series with a regular geometry, so there are no regions to measure")
 
 
 def _run(given: StageInput) -> StageOutput:
     if given.labels is None:
-        raise QualityRefusal(
-            "no labels: nothing says which voxel belongs to which region",
-            hint="give a label map with --labels, or a series that shows fat against muscle",
-            code="E_NO_LABELS",
+        missing = Missing("M_NO_LABELS", "no labels: nothing says which voxel belongs to which region")
+        return StageOutput(
+            sentence="No region was measured, since there are no labels.",
+            not_assessed=tuple(NotAssessed(quantity.key, missing) for quantity in QUANTITIES),
         )
     generator = np.random.default_rng(SEED)
     on_grid: list[tuple[Grid, LabelMap]] = [(given.labels.grid, given.labels)]
@@ -99,7 +106,12 @@ def _run(given: StageInput) -> StageOutput:
             continue
         results.extend(measure_map(parametric, labels, generator=generator))
         measured.append(name.replace("_", " "))
-    results.extend(_sizes(given.labels, given.maps.get("fat_fraction"), on_grid))
+    sizes = _sizes(given.labels, given.maps.get("fat_fraction"), on_grid)
+    gap = _gap_note(given.study, given.labels.grid)
+    results.extend(
+        replace(item, notes=(*item.notes, gap)) if gap and item.quantity in _FILLED_BETWEEN_SLICES else item
+        for item in sizes
+    )
     what = ", ".join(measured) if measured else "no map"
     return StageOutput(
         sentence=(
@@ -128,6 +140,21 @@ def _sizes(
     return (*measure_morphometry(labels), *(item for item in contractile if item.quantity.startswith("contractile")))
 
 
+def _gap_note(study: Study, grid: Grid) -> str:
+    """What a volume rests on where slices are thinner than their distance; empty where they touch."""
+    for series in study.series:
+        thickness, drawn_on = series.acquisition.slice_thickness_mm, series.grid
+        if thickness is None or drawn_on is None or not drawn_on.is_same_as(grid):
+            continue
+        distance = drawn_on.spacing_mm[2]
+        if distance > GAP_LIMIT * thickness:
+            return (
+                f"Slices are {thickness:g} mm thick and {distance:g} mm apart: tissue between them was not imaged and "
+                "is counted as like its neighbors."
+            )
+    return ""
+
+
 def _labels_on(grid: Grid, labels: LabelMap, known: list[tuple[Grid, LabelMap]]) -> LabelMap:
     """Labels on a map's grid, resampled once per grid."""
     for other, resampled in known:
@@ -138,4 +165,4 @@ def _labels_on(grid: Grid, labels: LabelMap, known: list[tuple[Grid, LabelMap]])
     return resampled
 
 
-STAGES: tuple[Stage, ...] = (Stage("measurements", 1, QUANTITIES, _select, _run, uses=(*_LABEL_STAGES, *_MAP_STAGES)),)
+STAGES: tuple[Stage, ...] = (Stage("measurements", 2, QUANTITIES, _select, _run, uses=(*_LABEL_STAGES, *_MAP_STAGES)),)
