@@ -29,6 +29,14 @@ class AnalyzeOptions:
         "Key of one study, where the folder holds several; `heliotrope inspect` lists the keys."
     )
     only: tuple[str, ...] = _option("Run these stages and what they use, instead of all the study permits.", ())
+    stir_ratio: float | None = _option(
+        "STIR-to-Dixon-water ratio of normal muscle in this site's controls or vial, under this protocol."
+    )
+    stir_ratio_sd: float | None = _option("Standard deviation of `stir_ratio` among the controls.")
+    spared_muscle: str | None = _option(
+        "Muscle that a reader found spared, e.g. gracilis or left gracilis; STIR reference after it was vetted."
+    )
+    t2_upper_limit_ms: float | None = _option("Upper limit of normal water T2 at this site, in ms.")
     show_identifiers: bool = _option("Put series descriptions, dates and UIDs into the outputs.", False)
 
     def __post_init__(self) -> None:
@@ -40,12 +48,23 @@ class AnalyzeOptions:
                 raise OptionError(
                     f"option {name}: text needed, {type(value).__name__} given", hint=f"write {name}: TEXT"
                 )
+        self._check_numbers()
         if not isinstance(self.show_identifiers, bool):
             raise OptionError("option show_identifiers: true or false needed", hint="write show_identifiers: true")
         only: object = self.only
         if not isinstance(only, (tuple, list)) or not all(isinstance(name, str) for name in only):
             raise OptionError("option only: a list of stage names needed", hint="write only: [water-t2, measurements]")
         object.__setattr__(self, "only", tuple(self.only))
+
+    def _check_numbers(self) -> None:
+        for name in ("stir_ratio", "stir_ratio_sd", "t2_upper_limit_ms"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+                raise OptionError(f"option {name}: a number above 0 needed", hint=f"write {name}: NUMBER")
+        if (self.stir_ratio is None) != (self.stir_ratio_sd is None):
+            raise OptionError(
+                "stir_ratio and stir_ratio_sd belong together", hint="give mean and standard deviation of the controls"
+            )
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> AnalyzeOptions:

@@ -1,0 +1,463 @@
+"""The stage that finds edema of muscle on STIR and on water T2, by an outside reference or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.app.stages.measurements import SEED
+from heliotrope.domain.anatomy import STRUCTURES, Region, Side
+from heliotrope.domain.errors import GeometryError, OptionError, QualityRefusal
+from heliotrope.domain.findings import Finding
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.result import NotAssessed, QualityCheck
+from heliotrope.domain.study import Role, Series, Study
+from heliotrope.domain.truth import Truth
+from heliotrope.domain.units import Unit
+from heliotrope.findings.edema import (
+    distribution_finding,
+    edema_findings,
+    expected_false_positive,
+    is_positive,
+    no_reference_finding,
+    symmetry_finding,
+)
+from heliotrope.measure.distribution import describe_distribution, measure_distribution
+from heliotrope.measure.edema_load import EdemaImage, measure_asymmetry, measure_edema
+from heliotrope.measure.edema_mask import fat_interface, mark_stir_edema, mark_t2_edema
+from heliotrope.measure.edema_reference import SiteRatio, healthy_t2_band_ms, relative_signal
+from heliotrope.measure.on_grid import values_on
+from heliotrope.measure.regions import RegionIndex, index_regions, is_lean, muscles_of
+from heliotrope.segment.transfer import resample_labels
+
+T2_LIMIT_MS = {3.0: 39.0, 1.5: 41.0}
+"""Upper limit of normal water T2 unless the site gives its own; evidence ``t2-upper-limit-default``. [ms]"""
+
+DISAGREEMENT_POINTS = 10.0
+"""STIR and T2 fractions that differ by more are flagged. [percentage points]"""
+
+_DESCRIPTORS = (
+    ("edema_clusters", "Edema clusters", Unit.PER_100_MILLILITER, "Separate sets of edema per volume of muscle."),
+    (
+        "edema_largest_cluster",
+        "Largest edema cluster",
+        Unit.ONE,
+        "Share of all edema in its largest set; 1 is one set.",
+    ),
+    (
+        "edema_boundary",
+        "Edema boundary",
+        Unit.SQUARE_MILLIMETER_PER_MILLILITER,
+        "Surface of edema per volume of muscle; higher is more broken up.",
+    ),
+    ("edema_range", "Edema patch size", Unit.MILLIMETER, "Distance over which signal stays alike; not a severity."),
+    ("edema_moran", "Moran's I", Unit.ONE, "Likeness of neighboring signal; not a severity."),
+    ("edema_entropy", "Signal entropy", Unit.ONE, "Spread of signal over its range, 0 to 1; not a severity."),
+    ("edema_lacunarity", "Lacunarity", Unit.ONE, "Clumping of edema in 6 mm boxes; 1 is even."),
+    (
+        "edema_rim_index",
+        "Rim index",
+        Unit.ONE,
+        "Rim against core of a muscle in standard deviations; above 0.5 is peripheral.",
+    ),
+    ("edema_honeycomb", "Honeycomb index", Unit.ONE, "Share of edema on thin bright sheets; needs fine pixels."),
+)
+
+
+def _load_quantities(prefix: str, image: str, load: Unit, excess: Unit) -> tuple[Quantity, ...]:
+    return (
+        Quantity(
+            f"{prefix}_fraction",
+            f"Edema fraction ({image})",
+            Unit.PERCENT,
+            "Share of assessable muscle with edema-like signal; higher is more water, whatever its cause.",
+        ),
+        Quantity(f"{prefix}_volume", f"Edema volume ({image})", Unit.MILLILITER, "Volume of edema-like signal."),
+        Quantity(f"{prefix}_excess", f"Edema excess ({image})", excess, "Mean of edema above normal muscle."),
+        Quantity(f"{prefix}_load", f"Edema load ({image})", load, "Excess times volume: extent and intensity in one."),
+        Quantity(
+            f"{prefix}_index",
+            f"Edema index ({image})",
+            Unit.ONE,
+            "Fraction times relative excess, a histogram index after Bartlett; comparable only within one method.",
+        ),
+        Quantity(
+            f"{prefix}_asymmetry",
+            f"Edema asymmetry ({image})",
+            Unit.ONE,
+            "(left - right)/(left + right) of the load per volume; 0 is symmetric, positive is more on the left.",
+        ),
+    )
+
+
+QUANTITIES = (
+    *_load_quantities("edema", "leading image", Unit.RATIO_MILLILITER, Unit.ONE),
+    *_load_quantities("t2_edema", "water T2", Unit.MILLISECOND_MILLILITER, Unit.MILLISECOND),
+    *(Quantity(*row) for row in _DESCRIPTORS),
+    Quantity("stir_relative", "STIR over normal muscle", Unit.ONE, "1 is normal muscle; higher is more water."),
+    Quantity("edema_share", "Edema in each voxel", Unit.PERCENT, "Edema by voxel; where it could be judged."),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """Labels and maps brought onto one grid."""
+
+    grid: Grid
+    index: RegionIndex
+    muscle: NDArray[np.bool_]
+    subcutis: NDArray[np.bool_]
+    water_t2: NDArray[np.float64] | None
+    fat: NDArray[np.float64] | None
+    water_signal: NDArray[np.float64] | None
+    fat_signal: NDArray[np.float64] | None
+
+
+def _select(study: Study) -> tuple[Series, ...] | Missing:
+    for role in (Role.STIR, Role.T2_FAT_SUPPRESSED):
+        found = [series for series in study.with_role(role) if series.grid is not None]
+        if found:
+            return (max(found, key=lambda s: int(np.prod(s.grid.shape)) if s.grid else 0),)
+    if study.with_role(Role.MULTI_ECHO_T2, Role.T2_MAP):
+        return ()
+    return Missing("M_NO_SERIES", "Edema needs STIR, fat-suppressed T2 or a multi-echo T2 series.")
+
+
+def _field_strength(given: StageInput) -> float:
+    found = {series.acquisition.field_strength_t for series in given.study.series} - {None}
+    values = [value for value in found if value is not None]
+    if not values:
+        raise QualityRefusal(
+            "field strength unknown: no limit of normal applies",
+            hint="use series whose headers state it",
+            code="E_NO_FIELD_STRENGTH",
+        )
+    return max(values)
+
+
+def is_fat_measured(t2: ParametricMap) -> bool:
+    """Whether fat was measured by another series than the water-T2 map; a joint fit is too imprecise for limits."""
+    return "joint" not in t2.method
+
+
+def _scene(given: StageInput, labels: LabelMap, grid: Grid) -> _Scene:
+    moved = resample_labels(labels, grid)
+    index = index_regions(moved)
+    muscle = np.zeros(grid.shape, dtype=bool)
+    subcutis = np.zeros(grid.shape, dtype=bool)
+    for region in index.members:
+        if is_lean(region):
+            muscle |= index.mask(region)
+        elif region.structure == "subcutaneous_fat":
+            subcutis |= index.mask(region)
+
+    def on_grid(name: str) -> NDArray[np.float64] | None:
+        found = given.maps.get(name)
+        if found is None:
+            return None
+        try:
+            return values_on(found.values, found.grid, grid)
+        except GeometryError:
+            return None
+
+    t2 = given.maps.get("water_t2")
+    return _Scene(
+        grid=grid,
+        index=index,
+        muscle=muscle,
+        subcutis=subcutis,
+        water_t2=on_grid("water_t2") if t2 is not None and is_fat_measured(t2) else None,
+        fat=on_grid("fat_fraction"),
+        water_signal=on_grid("water_signal"),
+        fat_signal=on_grid("fat_signal"),
+    )
+
+
+def _spared(options: AnalyzeOptions, index: RegionIndex) -> NDArray[np.bool_] | None:
+    if options.spared_muscle is None:
+        return None
+    words = options.spared_muscle.strip().lower().replace(" ", "_")
+    side = next((s for s in Side if words.startswith(f"{s}_")), None)
+    structure = words.removeprefix(f"{side}_") if side else words
+    if structure not in STRUCTURES:
+        raise OptionError(f"unknown muscle {options.spared_muscle!r}", hint="e.g. gracilis or left gracilis")
+    masks = [
+        index.mask(region)
+        for region in index.members
+        if region.structure == structure and (side is None or region.side is side)
+    ]
+    return np.logical_or.reduce(masks) if masks else None
+
+
+def _stir_image(
+    given: StageInput, scene: _Scene, stir: Volume, field_t: float
+) -> tuple[EdemaImage, dict[str, ParametricMap], str]:
+    site = (
+        SiteRatio(given.options.stir_ratio, given.options.stir_ratio_sd)
+        if given.options.stir_ratio is not None and given.options.stir_ratio_sd is not None
+        else None
+    )
+    core = scene.muscle & ~fat_interface(scene.muscle, np.zeros(scene.grid.shape, dtype=bool), scene.grid)
+    relative = relative_signal(
+        stir,
+        core,
+        field_strength_t=field_t,
+        water_t2_ms=scene.water_t2,
+        fat_percent=scene.fat,
+        water_signal=scene.water_signal,
+        fat_signal=scene.fat_signal,
+        subcutis=scene.subcutis,
+        site_ratio=site,
+        spared=_spared(given.options, scene.index),
+    )
+    raw = np.asarray(stir.data, dtype=np.float64)
+    mask = mark_stir_edema(relative, scene.muscle, subcutis=scene.subcutis, fat_percent=scene.fat, raw_signal=raw)
+    image = EdemaImage(
+        values=np.where(relative.valid, relative.values, 1.0),
+        normal=1.0,
+        normal_uncertainty=relative.uncertainty,
+        mask=mask,
+        prefix="edema",
+        load_unit=Unit.RATIO_MILLILITER,
+        method=f"stir-relative/1 ({relative.mode.value})",
+        evidence=("stir-reference-order", "stir-edema-limit", "stir-positive-fraction"),
+        notes=relative.notes,
+    )
+    maps = {
+        "stir_relative": ParametricMap(
+            "stir_relative",
+            np.nan_to_num(relative.values).astype(np.float32),
+            relative.valid & (scene.muscle | scene.subcutis),
+            scene.grid,
+            Unit.ONE,
+            image.method,
+            relative.notes,
+        )
+    }
+    return image, maps, relative.mode.value
+
+
+def _t2_image(given: StageInput, scene: _Scene, field_t: float, *, leads: bool) -> tuple[EdemaImage, str]:
+    assert scene.water_t2 is not None
+    default = T2_LIMIT_MS[1.5 if field_t < 2.2 else 3.0]
+    limit = given.options.t2_upper_limit_ms or default
+    band = healthy_t2_band_ms(field_t)
+    normal = min((band[0] + band[1]) / 2.0, limit - 1.0)
+    own = "of this site" if given.options.t2_upper_limit_ms else "system default, not a published cut-off"
+    mask = mark_t2_edema(
+        scene.water_t2, scene.muscle, limit_ms=limit, normal_ms=normal, fat_percent=scene.fat, grid=scene.grid
+    )
+    scale = normal if leads else 1.0  # the leading image reports in multiples of normal, whatever it is
+    image = EdemaImage(
+        values=np.nan_to_num(scene.water_t2, nan=normal) / scale,
+        normal=normal / scale,
+        normal_uncertainty=0.02,
+        mask=replace(mask, limit=mask.limit / scale),
+        prefix="edema" if leads else "t2_edema",
+        load_unit=Unit.RATIO_MILLILITER if leads else Unit.MILLISECOND_MILLILITER,
+        method="water-t2-limit/1",
+        evidence=("t2-upper-limit-default", "stir-positive-fraction"),
+    )
+    return image, f"water T2 above {limit:g} ms ({own})"
+
+
+def _noise(image: EdemaImage, index: RegionIndex, regions: list[Region]) -> dict[Region, float]:
+    """What noise alone puts above the limit, per region. [%]"""
+    found = {}
+    for region in regions:
+        values = image.values[image.mask.assessed & index.mask(region)]
+        if values.size < 30:
+            continue
+        median = float(np.median(values))
+        spread = (median - float(np.quantile(values, 0.1587))) if values.size else 0.0
+        found[region] = 100.0 * expected_false_positive(median, spread, image.mask.limit)
+    return found
+
+
+def _excluded(image: EdemaImage, muscle: NDArray[np.bool_]) -> dict[str, float]:
+    total = max(1, int(np.count_nonzero(muscle)))
+    return {name: 100.0 * n / total for name, n in image.mask.counts(muscle).items()}
+
+
+def _read(
+    image: EdemaImage, scene: _Scene, reference: str, generator: np.random.Generator, *, leads: bool
+) -> tuple[tuple[Measurement, ...], tuple[Finding, ...]]:
+    """Measures and findings of one image in which edema was marked."""
+    index = scene.index
+    regions = [region for region in index.members if is_lean(region) and region.level is None]
+    rows = measure_edema(image, index, regions, generator=generator)
+    structures = list(dict.fromkeys(region.structure for region in regions))
+    asymmetry = measure_asymmetry(image, index, structures, generator=generator)
+    if not leads:
+        return (*rows, *asymmetry), ()
+    noise = _noise(image, index, regions)
+    findings = list(
+        edema_findings(
+            rows,
+            prefix=image.prefix,
+            reference=reference,
+            noise_percent=noise,
+            excluded=_excluded(image, scene.muscle),
+            limits=image.notes,
+            evidence=image.evidence,
+        )
+    )
+    positive = {
+        row.region: is_positive(row, noise.get(row.region, 0.0)) is Truth.TRUE
+        for row in rows
+        if row.quantity == f"{image.prefix}_fraction"
+    }
+    muscles = set(muscles_of(index))
+    for item in asymmetry:
+        sides = [positive.get(Region(item.region.structure, side), False) for side in Side]
+        if item.region not in muscles and Region(item.region.structure, Side.LEFT) not in muscles:
+            findings.append(symmetry_finding(item, positive=any(sides)))
+    descriptors: list[Measurement] = []
+    for region in regions:
+        if region.side is None:
+            continue
+        found = describe_distribution(image, index.mask(region))
+        described = measure_distribution(region, found)
+        descriptors.extend(described)
+        if found is not None and positive.get(region):
+            findings.append(distribution_finding(region, found, described))
+    return (*rows, *asymmetry, *descriptors), tuple(findings)
+
+
+def _run(given: StageInput) -> StageOutput:
+    if given.labels is None:
+        raise QualityRefusal(
+            "no labels: nothing says which voxel is muscle",
+            hint="give a label map with --labels, or a series that shows fat against muscle",
+            code="E_NO_LABELS",
+        )
+    field_t = _field_strength(given)
+    generator = np.random.default_rng(SEED)
+    measurements: list[Measurement] = []
+    findings: list[Finding] = []
+    maps: dict[str, ParametricMap] = {}
+    not_assessed: list[NotAssessed] = []
+    quality: list[QualityCheck] = []
+    sentences: list[str] = []
+    leading: EdemaImage | None = None
+    if given.series:
+        stir = given.read_volume(given.series[0]).frame(0)
+        scene = _scene(given, given.labels, stir.grid)
+        try:
+            leading, maps, mode = _stir_image(given, scene, stir, field_t)
+        except QualityRefusal as refusal:
+            findings.append(no_reference_finding(refusal.message.split(": ", 1)[-1], _ranking(stir, scene)))
+            not_assessed.append(NotAssessed("edema_fraction", Missing("M_NO_REFERENCE", refusal.message)))
+            sentences.append("STIR had no valid reference, so edema was not counted on it.")
+        else:
+            rows, said = _read(leading, scene, mode, generator, leads=True)
+            measurements += rows
+            findings += said
+            maps["edema_share"] = _share_map(leading)
+            quality.append(_exclusion_check(_excluded(leading, scene.muscle)))
+            sentences.append(
+                f"STIR was divided by the signal of normal muscle ({mode}); edema is above {leading.mask.limit:.2f} "
+                "times normal, below half fat, in sets of at least 30 mm3, without vessels, failed fat suppression, "
+                "seams and borders to fat."
+            )
+    t2 = given.maps.get("water_t2")
+    if t2 is not None and is_fat_measured(t2):
+        scene = _scene(given, given.labels, t2.grid)
+        image, words = _t2_image(given, scene, field_t, leads=leading is None)
+        rows, said = _read(image, scene, words, generator, leads=leading is None)
+        measurements += rows
+        if leading is None:
+            findings = [*said, *findings]
+            maps["edema_share"] = _share_map(image)
+        else:
+            quality.append(_agreement(measurements))
+        sentences.append(f"On the water-T2 map edema is {words}.")
+    elif t2 is not None:
+        not_assessed.append(
+            NotAssessed(
+                "t2_edema_fraction",
+                Missing("M_T2_IMPRECISE", "Fat was not measured independently: single T2 values are too imprecise."),
+            )
+        )
+        if leading is None and not given.series:
+            not_assessed.append(
+                NotAssessed(
+                    "edema_fraction",
+                    Missing(
+                        "M_T2_IMPRECISE", "Only a joint fit of T2 and fat exists; a Dixon series or STIR is needed."
+                    ),
+                )
+            )
+    elif not given.series:
+        raise QualityRefusal("no water T2 map was made", hint="see the water-T2 stage for the reason", code="E_NO_MAP")
+    return StageOutput(
+        sentence=" ".join(sentences),
+        evidence=("stir-reference-order", "stir-edema-limit", "t2-upper-limit-default", "pattern-classes"),
+        maps=maps,
+        measurements=tuple(measurements),
+        findings=tuple(findings),
+        not_assessed=tuple(not_assessed),
+        quality=tuple(quality),
+    )
+
+
+def _share_map(image: EdemaImage) -> ParametricMap:
+    percent = (100.0 * image.mask.share).astype(np.float32)
+    return ParametricMap("edema_share", percent, image.mask.assessed, image.mask.grid, Unit.PERCENT, image.method)
+
+
+def _ranking(stir: Volume, scene: _Scene) -> list[tuple[Region, float]]:
+    signal = np.asarray(stir.data, dtype=np.float64)
+    found = [
+        (region, float(np.median(signal[mask])))
+        for region in muscles_of(scene.index)
+        if (mask := scene.index.mask(region)).any()
+    ]
+    return sorted(found, key=lambda item: -item[1])
+
+
+def _exclusion_check(excluded: Mapping[str, float]) -> QualityCheck:
+    total = sum(share for name, share in excluded.items() if name in ("failed fat suppression", "seam", "no signal"))
+    parts = ", ".join(f"{name} {share:.1f} %" for name, share in excluded.items())
+    return QualityCheck("edema-assessable", total < 20.0, f"Muscle left out of the edema count: {parts}.")
+
+
+def _agreement(rows: list[Measurement]) -> QualityCheck:
+    """Whether STIR and T2 tell the same fraction for whole sides."""
+
+    def fraction(quantity: str, side: Side) -> float | None:
+        region = Region("muscle", side)
+        return next((row.value for row in rows if row.quantity == quantity and row.region == region), None)
+
+    gaps = []
+    for side in Side:
+        stir, t2 = fraction("edema_fraction", side), fraction("t2_edema_fraction", side)
+        if stir is not None and t2 is not None:
+            gaps.append(abs(stir - t2))
+    if not gaps:
+        return QualityCheck("edema-stir-against-t2", None, "STIR and water T2 could not be compared.")
+    worst = max(gaps)
+    return QualityCheck(
+        "edema-stir-against-t2",
+        worst <= DISAGREEMENT_POINTS,
+        f"Edema fractions by STIR and water T2 differ by up to {worst:.0f} points (limit {DISAGREEMENT_POINTS:.0f}).",
+    )
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "edema",
+        1,
+        QUANTITIES,
+        _select,
+        _run,
+        uses=("tissues", "muscles", "person-labels", "water-t2", "water-t2-joint", "fat-fraction"),
+    ),
+)
