@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heliotrope.app.stage import Quantity, Stage
-from heliotrope.app.stages import diffusion, fat_fraction, labels, measurements, t2
+from heliotrope.app.stages import diffusion, edema, fat_fraction, labels, measurements, t2
 
 STAGES: tuple[Stage, ...] = (
     *fat_fraction.STAGES,
@@ -14,6 +14,7 @@ STAGES: tuple[Stage, ...] = (
     *diffusion.STAGES,
     *labels.STAGES,
     *measurements.STAGES,
+    *edema.STAGES,
 )
 
 

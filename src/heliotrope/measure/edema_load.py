@@ -20,6 +20,9 @@ FloatArray = NDArray[np.float64]
 LIMIT_SPREAD = 0.10
 """The cut-off is varied by this share of its distance from normal in every draw. [1]"""
 
+LARGEST_SAMPLE = 6000
+"""Voxels of a region that take part in the draws behind its intervals; of larger regions every n-th."""
+
 FEWEST_ASSESSED = 30
 """Voxels that must be assessable for a region to be scored."""
 
@@ -164,6 +167,9 @@ def _draws(
     reference: tuple[FloatArray, FloatArray] | None = None,
 ) -> _Draws:
     """Fraction [%] and mean excess over all assessed voxels under drawn blocks, reference and cut-off."""
+    every = max(1, values.size // LARGEST_SAMPLE)
+    values, ill, share = values[::every], ill[::every], share[::every]
+    blocks = Blocks(blocks.number[::every], blocks.n_blocks)
     weights = draw_weights(blocks, generator, N_DRAWS) if blocks.n_blocks else np.zeros((N_DRAWS, 0))
     scale, shift = reference if reference is not None else _draw_reference(image, generator)
     counts = np.bincount(blocks.number, minlength=blocks.n_blocks).astype(np.float64)
@@ -180,7 +186,7 @@ def _draws(
         above = moved > cut
         per_block = np.bincount(blocks.number[above], weights=part[above], minlength=blocks.n_blocks)
         surplus = np.bincount(blocks.number[above], weights=moved[above] - image.normal, minlength=blocks.n_blocks)
-        total = float(weights[i] @ counts)
+        total = max(float(weights[i] @ counts), 1.0)
         fraction[i] = 100.0 * kept * float(weights[i] @ per_block) / total
         excess[i] = kept * float(weights[i] @ surplus) / total
     return _Draws(fraction, excess, blocks.n_blocks)

@@ -174,7 +174,7 @@ def relative_signal(
             )
         problems.append(reason)
     if not problems:
-        problems.append("no water T2 map, no site ratio and no spared muscle was given")
+        problems.append("there is no water T2 map with independently measured fat, no site ratio and no spared muscle")
     raise QualityRefusal(
         "no valid reference for STIR: " + "; ".join(problems),
         hint="scan a T2 map, give the site's STIR-to-water ratio, or name a spared muscle; the patient's own median "
