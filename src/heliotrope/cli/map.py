@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from heliotrope.cli import map_t2
+
 map_application = typer.Typer(help="Compute one parametric map from image files.", no_args_is_help=True)
+map_t2.register(map_application)
 
 
 def register(application: typer.Typer) -> None:

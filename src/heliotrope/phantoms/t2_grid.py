@@ -114,6 +114,7 @@ def make_t2_grid(
     repeats: tuple[int, int] = (1, 1),
     n_slices: int = 1,
     simulator: Simulator = Simulator.ECHO_STATES,
+    slab_ratio: float = REFOCUSING_SLAB_RATIO,
 ) -> T2Grid:
     """Build the object.
 
@@ -130,6 +131,8 @@ def make_t2_grid(
         How often the chequerboard recurs along x and y, so that levels meet different fields.
     simulator : Simulator
         Isochromats are slower by far and meant for few levels.
+    slab_ratio : float
+        Width of the refocusing slab over the excited slice. [1]
     """
     constants = relaxation_constants(field_strength_t)
     t2_index = np.repeat(np.tile(np.arange(len(t2_levels_ms)), repeats[0]), PATCH_VOXELS)
@@ -141,10 +144,16 @@ def make_t2_grid(
     field = b1_range[0] + (b1_range[1] - b1_range[0]) * bend
     nodes = np.linspace(b1_range[0], b1_range[1], _node_count(b1_range, simulator))
     water = _train_table(
-        np.asarray(t2_levels_ms, dtype=float), constants.muscle_t1_ms, nodes, n_echoes, echo_spacing_ms, simulator
+        np.asarray(t2_levels_ms, dtype=float),
+        constants.muscle_t1_ms,
+        nodes,
+        n_echoes,
+        echo_spacing_ms,
+        simulator,
+        slab_ratio,
     )
     fat = _train_table(
-        np.array([constants.fat_t2_ms]), constants.fat_t1_ms, nodes, n_echoes, echo_spacing_ms, simulator
+        np.array([constants.fat_t2_ms]), constants.fat_t1_ms, nodes, n_echoes, echo_spacing_ms, simulator, slab_ratio
     )
     t2_of = np.broadcast_to(t2_index[:, None, None], inner)
     fat_of = np.broadcast_to(fat_index[None, :, None], inner)
@@ -193,11 +202,19 @@ def _recovery(repetition_time_ms: float, constants: RelaxationConstants) -> tupl
 
 
 def _train_table(
-    t2_ms: FloatArray, t1_ms: float, b1: FloatArray, n_echoes: int, spacing_ms: float, simulator: Simulator
+    t2_ms: FloatArray,
+    t1_ms: float,
+    b1: FloatArray,
+    n_echoes: int,
+    spacing_ms: float,
+    simulator: Simulator,
+    slab_ratio: float,
 ) -> FloatArray:
     """Echo trains (n_b1, n_t2, n_echo) of one pool."""
     if simulator is Simulator.ECHO_STATES:
-        profile = slice_profile(ProfilePreset.HANN_SINC, b1, n_positions=PROFILE_POSITIONS)
+        profile = slice_profile(
+            ProfilePreset.HANN_SINC, b1, refocusing_slab_ratio=slab_ratio, n_positions=PROFILE_POSITIONS
+        )
         table = echo_table(
             t2_ms=t2_ms,
             t1_ms=t1_ms,
@@ -220,7 +237,7 @@ def _train_table(
                     excitation=waveform,
                     refocusing=waveform,
                     time_bandwidth=HANN_SINC_TIME_BANDWIDTH,
-                    refocusing_slab_ratio=REFOCUSING_SLAB_RATIO,
+                    refocusing_slab_ratio=slab_ratio,
                     positions=positions,
                     b1=float(field),
                 )

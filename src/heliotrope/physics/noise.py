@@ -32,8 +32,21 @@ COIL_RANGE = (0.6, 64.0)
 FEWEST_FRAMES_FOR_SUBSPACE = 8
 """A spin-echo train fills about four principal components; the smaller half of eight is noise. [frames]"""
 
+AIR_CLEARANCE = 10.0
+"""Signal over air noise of a voxel that surely lies in the body. [1]"""
+
+AIR_MISMATCH = 1.7
+"""Noise inside the body over noise in air beyond which the air does not speak for the body. [1]"""
+
 RAYLEIGH_TOLERANCE = 0.15
 """Departure of the effective number of channels from 1 that still counts as Rician. [1]"""
+
+
+SIGNAL_TO_NOISE_LIMIT = 5.0
+"""Least early-echo signal over noise sd of a voxel that is fitted. [1]"""
+
+SIGNAL_FLOOR = 0.02
+"""Least early-echo signal as a share of the image's 99th percentile. [1]"""
 
 
 @dataclass(frozen=True)
@@ -85,6 +98,17 @@ def without_noise_bias(magnitude: NDArray[np.floating], sd: float, channels: flo
     return np.asarray(np.sqrt(np.abs(squared, out=squared), out=squared))
 
 
+def signal_mask(echoes: NDArray[np.generic], noise_sd: float, channels: float) -> NDArray[np.bool_]:
+    """Where the first two echoes of (x, y, z, n) stand clear of the noise, (x, y, z)."""
+    first = np.square(echoes[..., 0], dtype=np.float32)
+    first += np.square(echoes[..., 1], dtype=np.float32)
+    first *= np.float32(0.5)
+    first -= np.float32(2.0 * channels * noise_sd**2)
+    strong = float(np.percentile(first[first > 0.0], 99.0)) if bool((first > 0.0).any()) else 0.0
+    limit = max((SIGNAL_TO_NOISE_LIMIT * noise_sd) ** 2, SIGNAL_FLOOR**2 * strong)
+    return np.asarray(first > limit)
+
+
 def estimate_noise(frames: NDArray[np.generic], *, signal_mask: NDArray[np.bool_] | None = None) -> NoiseEstimate:
     """Noise of a series of magnitude frames of one scene.
 
@@ -110,7 +134,17 @@ def estimate_noise(frames: NDArray[np.generic], *, signal_mask: NDArray[np.bool_
             hint="give all echoes of the series",
         )
     found = _noise_from_air(frames)
-    return found if found is not None else _noise_from_detail(frames, signal_mask)
+    if found is None:
+        return _noise_from_detail(frames, signal_mask)
+    body = signal_mask if signal_mask is not None else frames[..., 0].astype(np.float64) > AIR_CLEARANCE * found.sd
+    inside = _unexplained_sd(frames, body)
+    if inside is not None and inside > AIR_MISMATCH * found.sd:
+        flag = (
+            f"Background noise ({found.sd:.3g}) is not that of the body ({inside:.3g}): suppressed or rescaled by the "
+            "scanner. The body's is used (an upper estimate; one channel assumed)."
+        )
+        return NoiseEstimate(inside, 1.0, "frame-subspace/1", (flag,))
+    return found
 
 
 def _noise_from_air(frames: NDArray[np.generic]) -> NoiseEstimate | None:

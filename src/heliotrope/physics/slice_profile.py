@@ -105,7 +105,12 @@ def hann_sinc_waveform(time_bandwidth: float, n_samples: int = 256) -> FloatArra
 
 
 def slice_profile(
-    preset: ProfilePreset, b1: FloatArray, *, refocusing_flip_deg: float = 180.0, n_positions: int = 24
+    preset: ProfilePreset,
+    b1: FloatArray,
+    *,
+    refocusing_flip_deg: float = 180.0,
+    refocusing_slab_ratio: float = REFOCUSING_SLAB_RATIO,
+    n_positions: int = 24,
 ) -> SliceProfile:
     """Flip angles of a 90-degree excitation and its refocusing pulses.
 
@@ -117,6 +122,8 @@ def slice_profile(
         [1]
     refocusing_flip_deg : float
         Nominal refocusing angle of the sequence. [deg]
+    refocusing_slab_ratio : float
+        Width of the refocusing slab over the excited slice. [1]
     n_positions : int
         Points over the half profile.
     """
@@ -132,6 +139,7 @@ def slice_profile(
         refocusing=hann_sinc_waveform(HANN_SINC_TIME_BANDWIDTH),
         time_bandwidth=HANN_SINC_TIME_BANDWIDTH,
         refocusing_flip_deg=refocusing_flip_deg,
+        refocusing_slab_ratio=refocusing_slab_ratio,
         n_positions=n_positions,
     )
 

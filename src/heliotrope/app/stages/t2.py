@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from heliotrope.app.map_grids import resample_map
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.app.stages import fat_fraction
 from heliotrope.domain.errors import InputError, QualityRefusal
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Acquisition, Role, Series, Study
 from heliotrope.domain.units import Unit
-from heliotrope.maps.water_t2 import WaterT2Maps, WaterT2Options, fit_joint, require_echo_train
-from heliotrope.maps.water_t2.inputs import FEWEST_ECHOES_JOINT
-from heliotrope.maps.water_t2.validity import signal_mask
-from heliotrope.physics.noise import NoiseEstimate, estimate_noise
+from heliotrope.maps.water_t2 import WaterT2Maps, WaterT2Options, fit_joint, fit_slab_ratio, fit_two_pass
+from heliotrope.maps.water_t2.inputs import FEWEST_ECHOES_JOINT, FEWEST_ECHOES_TWO_PASS
+from heliotrope.physics.echo_train import require_echo_train, require_magnitudes
+from heliotrope.physics.noise import NoiseEstimate, estimate_noise, signal_mask
 from heliotrope.physics.slice_profile import ProfilePreset
 from heliotrope.physics.tissue_constants import relaxation_constants
 
@@ -56,6 +59,9 @@ QUANTITIES = (
 
 SMALLEST_NOISE_SHARE = 1e-3
 """Noise below this share of the typical signal cannot be measured and is taken as this. [1]"""
+
+LEAST_COVERED_BODY = 0.5
+"""Share of the body in the echoes that the fat-fraction map must cover. [1]"""
 
 LARGEST_TYPICAL_MISFIT = 25.0
 """Median chi-squared per degree of freedom beyond which the forward model does not describe the series. [1]"""
@@ -107,9 +113,33 @@ def fit_options(facts: Acquisition, noise: NoiseEstimate) -> WaterT2Options:
     )
 
 
+def with_slab_ratio(
+    options: WaterT2Options,
+    echoes: Volume,
+    *,
+    echo_times_ms: Sequence[float],
+    field_strength_t: float,
+    noise: NoiseEstimate,
+    fat_fraction: ParametricMap | None,
+) -> tuple[WaterT2Options, str]:
+    """Options with the refocusing slab calibrated on the echoes, and the sentence that says so."""
+    if options.profile is ProfilePreset.IDEAL:
+        return options, "Non-selective refocusing: no slab to calibrate."
+    slab = fit_slab_ratio(
+        echoes,
+        echo_times_ms=echo_times_ms,
+        field_strength_t=field_strength_t,
+        noise_sd=noise.sd,
+        noise_channels=noise.channels,
+        fat_fraction=fat_fraction,
+        refocusing_flip_deg=options.refocusing_flip_deg,
+    )
+    return replace(options, slab_ratio=slab.ratio), slab.sentence
+
+
 def usable_noise(echoes: Volume) -> NoiseEstimate:
     """Noise of the echoes; never zero, so that a noiseless phantom still has a scale."""
-    noise = estimate_noise(echoes.data, signal_mask=signal_mask(echoes, 0.0, 1.0))
+    noise = estimate_noise(echoes.data, signal_mask=signal_mask(echoes.data, 0.0, 1.0))
     first = np.asarray(echoes.data[..., 0], dtype=np.float32)
     bright = first[first > 0.0]
     typical = float(np.median(bright)) if bright.size else 0.0
@@ -141,38 +171,131 @@ def _select_joint(study: Study) -> tuple[Series, ...] | Missing:
     return select_echo_train(study, fewest=FEWEST_ECHOES_JOINT)
 
 
+def _select_two_pass(study: Study) -> tuple[Series, ...] | Missing:
+    train = select_echo_train(study, fewest=FEWEST_ECHOES_TWO_PASS)
+    if isinstance(train, Missing):
+        return train
+    for stage in fat_fraction.STAGES:
+        images = stage.select(study)
+        if isinstance(images, Missing):
+            return Missing("M_NO_FAT_FRACTION", f"No measured fat fraction to hold: {images.reason}")
+    return train
+
+
 def _run_joint(inputs: StageInput) -> StageOutput:
     if "water_t2" in inputs.maps:
         return StageOutput("A joint fit of water T2 and fat was not needed, because the fat fraction was measured.")
-    (series,) = inputs.series
-    echoes = inputs.read_volume(series)
-    facts = series.acquisition
-    assert facts.field_strength_t is not None
-    noise = usable_noise(echoes)
-    options = fit_options(facts, noise)
+    echoes, facts, noise, options = _read(inputs)
+    options, slab = with_slab_ratio(
+        options,
+        echoes,
+        echo_times_ms=facts.echo_times_ms,
+        field_strength_t=facts.field_strength_t or 0.0,
+        noise=noise,
+        fat_fraction=None,
+    )
     maps = fit_joint(
         echoes,
         echo_times_ms=facts.echo_times_ms,
-        field_strength_t=facts.field_strength_t,
+        field_strength_t=facts.field_strength_t or 0.0,
         noise_sd=noise.sd,
         options=options,
     )
-    if not maps.t2.valid.any():
+    return _output(
+        maps,
+        echoes,
+        facts,
+        noise,
+        f"Water T2 was fitted jointly with the fat share of the signal from {_train_words(facts)} by matching "
+        f"{_model_words(options)} and a transmit field pooled over neighboring voxels; fat was not independently "
+        f"measured, so T2 is imprecise. {slab}",
+        ("joint-t2-imprecise",),
+    )
+
+
+def _run_two_pass(inputs: StageInput) -> StageOutput:
+    measured = inputs.maps.get("fat_fraction")
+    if measured is None:
         raise QualityRefusal(
-            "no voxel has a valid water T2: " + "; ".join(f"{n} {why}" for why, n in maps.t2.invalid_reasons.items()),
+            "the fat fraction of this study could not be computed, so it cannot be held",
+            hint="see why the fat fraction was refused; the joint fit stands in, flagged as imprecise",
+        )
+    echoes, facts, noise, options = _read(inputs)
+    held = resample_map(measured, echoes.grid, thickness_mm=facts.slice_thickness_mm)
+    body = signal_mask(echoes.data, noise.sd, noise.channels)
+    covered = float(np.count_nonzero(held.valid & body)) / max(1, int(np.count_nonzero(body)))
+    if covered < LEAST_COVERED_BODY:
+        raise QualityRefusal(
+            f"the fat-fraction map covers {100.0 * covered:.0f} % of the body in the echoes "
+            f"(limit {100.0 * LEAST_COVERED_BODY:g} %)",
+            hint="acquire both over the same slices",
+        )
+    options, slab = with_slab_ratio(
+        options,
+        echoes,
+        echo_times_ms=facts.echo_times_ms,
+        field_strength_t=facts.field_strength_t or 0.0,
+        noise=noise,
+        fat_fraction=held,
+    )
+    maps = fit_two_pass(
+        echoes,
+        echo_times_ms=facts.echo_times_ms,
+        fat_fraction=held,
+        field_strength_t=facts.field_strength_t or 0.0,
+        noise_sd=noise.sd,
+        options=options,
+    )
+    return _output(
+        maps,
+        echoes,
+        facts,
+        noise,
+        f"Water T2 was fitted to {_train_words(facts)} with the fat fraction held at the measured map, by matching "
+        f"{_model_words(options)}; the transmit field was estimated first from neighboring voxels together and then "
+        f"held. {slab}",
+        ("fat-fraction-leverage",),
+    )
+
+
+def _read(inputs: StageInput) -> tuple[Volume, Acquisition, NoiseEstimate, WaterT2Options]:
+    (series,) = inputs.series
+    echoes = inputs.read_volume(series)
+    require_magnitudes(echoes.data)
+    noise = usable_noise(echoes)
+    return echoes, series.acquisition, noise, fit_options(series.acquisition, noise)
+
+
+def _train_words(facts: Acquisition) -> str:
+    times = facts.echo_times_ms
+    return f"{len(times)} spin echoes ({times[0]:g} to {times[-1]:g} ms, {facts.field_strength_t:g} T)"
+
+
+def _model_words(options: WaterT2Options) -> str:
+    return (
+        f"extended-phase-graph signals with a simulated {options.profile} slice profile "
+        f"(refocusing {options.refocusing_flip_deg:g} degrees)"
+    )
+
+
+def _output(
+    maps: WaterT2Maps,
+    echoes: Volume,
+    facts: Acquisition,
+    noise: NoiseEstimate,
+    sentence: str,
+    evidence: tuple[str, ...],
+) -> StageOutput:
+    if not maps.t2.valid.any():
+        reasons = "; ".join(f"{count} voxels {why}" for why, count in maps.t2.invalid_reasons.items())
+        raise QualityRefusal(
+            f"no voxel has a valid water T2: {reasons}",
             hint="check that the series is a multi-echo spin echo of a limb",
         )
-    sentence = (
-        f"Water T2 was fitted jointly with the fat share of the signal from {len(facts.echo_times_ms)} spin echoes "
-        f"({facts.echo_times_ms[0]:g} to {facts.echo_times_ms[-1]:g} ms, {facts.field_strength_t:g} T) by matching "
-        f"extended-phase-graph signals with a simulated {options.profile} slice profile (refocusing "
-        f"{options.refocusing_flip_deg:g} degrees) and a transmit field pooled over neighboring voxels; fat was not "
-        "independently measured, so T2 is imprecise."
-    )
-    evidence = ("epg-forward-model", "slice-profile-preset", "rician-correction", "joint-t2-imprecise")
+    every = ("epg-forward-model", "slice-profile-preset", "rician-correction", *evidence)
     return StageOutput(
         sentence,
-        evidence=(*evidence, *relaxation_constants(facts.field_strength_t).evidence),
+        evidence=(*every, *relaxation_constants(facts.field_strength_t or 0.0).evidence),
         maps=as_mapping(maps),
         backgrounds={"echo": echoes.frame(0)},
         quality=fit_checks(maps, noise),
@@ -180,6 +303,14 @@ def _run_joint(inputs: StageInput) -> StageOutput:
 
 
 STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="water-t2",
+        version=1,
+        quantities=QUANTITIES,
+        select=_select_two_pass,
+        run=_run_two_pass,
+        uses=("fat-fraction",),
+    ),
     Stage(
         name="water-t2-joint",
         version=1,

@@ -86,6 +86,7 @@ def build_dictionary(
     fat_t2_ms: float,
     preset: ProfilePreset,
     refocusing_flip_deg: float,
+    slab_ratio: float,
 ) -> Dictionary:
     """Simulate both pools over T2 and transmit field.
 
@@ -99,11 +100,13 @@ def build_dictionary(
         [ms]
     refocusing_flip_deg : float
         [deg]
+    slab_ratio : float
+        Width of the refocusing slab over the excited slice. [1]
     """
     high_b1 = B1_RANGE[1] if preset is ProfilePreset.HANN_SINC else 1.0
     b1 = np.linspace(B1_RANGE[0], high_b1, B1_STEPS)
     t2_ms = np.geomspace(*T2_RANGE_MS, T2_STEPS)
-    profile = slice_profile(preset, b1, refocusing_flip_deg=refocusing_flip_deg)
+    profile = slice_profile(preset, b1, refocusing_flip_deg=refocusing_flip_deg, refocusing_slab_ratio=slab_ratio)
 
     def simulate(times_ms: FloatArray, t1_ms: float) -> FloatArray:
         table = echo_table(

@@ -16,19 +16,22 @@ from heliotrope.maps.water_t2.dictionary import B1_RANGE, JOINT_T2_LIMIT_MS, bui
 from heliotrope.maps.water_t2.inputs import (
     FEWEST_ECHOES_JOINT,
     FEWEST_ECHOES_TWO_PASS,
-    require_echo_train,
     require_fat_fraction,
-    require_magnitudes,
     require_noise,
     require_transmit_field,
 )
 from heliotrope.maps.water_t2.slices import FitPlan, FittedArrays, fit_slices
-from heliotrope.maps.water_t2.validity import judge_voxels, signal_mask
-from heliotrope.physics.slice_profile import ProfilePreset
+from heliotrope.maps.water_t2.validity import judge_voxels
+from heliotrope.physics.echo_train import require_echo_train, require_magnitudes
+from heliotrope.physics.noise import signal_mask
+from heliotrope.physics.slice_profile import REFOCUSING_SLAB_RATIO, ProfilePreset
 from heliotrope.physics.tissue_constants import relaxation_constants
 
 METHOD_JOINT = "epg-joint/1"
 METHOD_TWO_PASS = "epg-two-pass/1"  # noqa: S105 - a method, not a secret
+
+SLAB_RATIO_LIMITS = (0.8, 4.0)
+"""Refocusing slabs narrower or wider than this are not built. [1]"""
 
 JOINT_FLAG = "fat not independently measured, T2 imprecise"
 """Must stand beside every number of the joint fit."""
@@ -44,6 +47,8 @@ class WaterT2Options:
         ``hann-sinc`` for two-dimensional sequences, ``ideal`` for non-selective refocusing.
     refocusing_flip_deg : float
         Nominal refocusing angle. [deg]
+    slab_ratio : float
+        Width of the refocusing slab over the excited slice, e.g. from `fit_slab_ratio`. [1]
     repetition_time_ms : float or None
         Turns the proton-density fat fraction into the signal fat fraction; None takes them as equal, flagged. [ms]
     fat_t2_ms : float or None
@@ -56,6 +61,7 @@ class WaterT2Options:
 
     profile: ProfilePreset = ProfilePreset.HANN_SINC
     refocusing_flip_deg: float = 180.0
+    slab_ratio: float = REFOCUSING_SLAB_RATIO
     repetition_time_ms: float | None = None
     fat_t2_ms: float | None = None
     noise_channels: float = 1.0
@@ -212,7 +218,7 @@ def _fit(
     options: WaterT2Options,
 ) -> WaterT2Maps:
     joint = fat_fraction is None
-    require_magnitudes(echoes)
+    require_magnitudes(echoes.data)
     train = require_echo_train(
         echo_times_ms, echoes.n_frames, fewest=FEWEST_ECHOES_JOINT if joint else FEWEST_ECHOES_TWO_PASS
     )
@@ -223,6 +229,12 @@ def _fit(
             f"refocusing flip angle is {options.refocusing_flip_deg:g} degrees (limit 60 to 180)",
             hint="give the nominal refocusing angle of the sequence",
         )
+    if not SLAB_RATIO_LIMITS[0] <= options.slab_ratio <= SLAB_RATIO_LIMITS[1]:
+        raise InputError(
+            f"refocusing slab ratio is {options.slab_ratio:g} (limit {SLAB_RATIO_LIMITS[0]:g} to "
+            f"{SLAB_RATIO_LIMITS[1]:g})",
+            hint="give the width of the refocusing slab over that of the slice",
+        )
     if b1 is not None:
         require_transmit_field(b1)
         require_same_grid(b1.grid, echoes.grid, first_name="B1 map", second_name="echoes")
@@ -231,8 +243,9 @@ def _fit(
             f"mask of shape {mask.shape} for echoes on a grid of shape {echoes.grid.shape}",
             hint="draw the mask on the grid of the echoes",
         )
-    body = mask if mask is not None else signal_mask(echoes, noise_sd, options.noise_channels)
-    flags = [f"Slice profile: {options.profile}, refocusing {options.refocusing_flip_deg:g} degrees."]
+    body = mask if mask is not None else signal_mask(echoes.data, noise_sd, options.noise_channels)
+    slab = f" over {options.slab_ratio:.2f} slices" if options.profile is ProfilePreset.HANN_SINC else ""
+    flags = [f"Slice profile: {options.profile}, refocusing {options.refocusing_flip_deg:g} degrees{slab}."]
     if joint:
         flags.insert(0, JOINT_FLAG)
     q: NDArray[np.float32] | None = None
@@ -253,6 +266,7 @@ def _fit(
         fat_t2_ms=options.fat_t2_ms if options.fat_t2_ms is not None else constants.fat_t2_ms,
         preset=options.profile,
         refocusing_flip_deg=options.refocusing_flip_deg,
+        slab_ratio=options.slab_ratio,
     )
     plan = FitPlan(
         dictionary=dictionary,

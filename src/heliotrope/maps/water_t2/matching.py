@@ -20,6 +20,9 @@ Float32Array = NDArray[np.float32]
 SMALLEST_SINE_SQUARED = 1e-6
 """Atoms closer than this (1 - c^2) count as one. [1]"""
 
+SPARSE = 3
+"""How many times wider the T2 stride is once a neighboring field value has been searched. [1]"""
+
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _ZERO = np.float32(0.0)
 _TWO = np.float32(2.0)
@@ -79,8 +82,8 @@ def best_energy_per_b1(
     """First pass: the best energy over T2 at every B1 node.
 
     `signal` is (n_voxel, COMPONENTS), `q` (n_voxel,); fills `energy` (n_voxel, n_node) and `fraction` (n_voxel,), the
-    signal fat fraction at the best node. In the joint fit every `stride_t2`-th T2 is tried; with q fixed the energy
-    has one peak in T2, which is followed from node to node.
+    signal fat fraction at the best node. In the joint fit every `stride_t2`-th T2 is tried; with q fixed the peak in
+    T2 is followed from node to node.
     """
     for v in range(signal.shape[0]):
         y = signal[v]
@@ -92,19 +95,24 @@ def best_energy_per_b1(
             b = _dot(fat[j], y)
             best = np.float32(-1.0)
             best_i = 0
-            if joint or start < 0:
-                for i in range(0, n_t2, stride_t2):
-                    value = _energy(_dot(water[j, i], y), b, product[j, i], water_norm[j, i], fat_norm[j], q[v], joint)
-                    if value > best:
-                        best = value
-                        best_i = i
-            else:
-                best_i = start
-                best = _energy(
-                    _dot(water[j, best_i], y), b, product[j, best_i], water_norm[j, best_i], fat_norm[j], q[v], joint
+            # with q fixed, a sparse look besides the last node's best guards against a second, lower peak
+            stride = stride_t2 if joint or start < 0 else SPARSE * stride_t2
+            for i in range(0, n_t2, stride):
+                value = _energy(_dot(water[j, i], y), b, product[j, i], water_norm[j, i], fat_norm[j], q[v], joint)
+                if value > best:
+                    best = value
+                    best_i = i
+            from_start = False
+            if not joint and start >= 0:
+                value = _energy(
+                    _dot(water[j, start], y), b, product[j, start], water_norm[j, start], fat_norm[j], q[v], joint
                 )
+                if value > best:
+                    best = value
+                    best_i = start
+                    from_start = True
             if not joint:
-                step = stride_t2 // 2 if start < 0 else 1
+                step = 1 if from_start else stride // 2
                 while step >= 1:
                     moved = True
                     while moved:

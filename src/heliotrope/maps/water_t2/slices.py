@@ -18,13 +18,16 @@ Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
 STRIDE_HELD = 8
-"""First T2 stride with the fat fraction held; the energy has one peak, so halving finds it. [steps]"""
+"""First T2 stride with the fat fraction held; halving finds the peak from here. [steps]"""
 
 STRIDE_JOINT = 2
 """T2 stride of the joint search, whose valley is flat and must be looked at nearly everywhere. [steps]"""
 
 CHUNK_VOXELS = 16384
 """Voxels matched in one call: the misfit curves of a chunk stay near 3 MB."""
+
+MODEL_ERROR = 0.01
+"""Share of the root-mean-square signal that the model may err by in an echo, however low the noise. [1]"""
 
 FATTY_SIGNAL_FRACTION = 0.5
 """Above this the water part is too small to speak of its T2. [1]"""
@@ -189,6 +192,7 @@ def _transmit_field(
         np.subtract(energy[part, None], misfit[part], out=misfit[part])
         # a voxel that the model fits badly speaks with its own, larger, scatter
         scatter = np.maximum(misfit[part].min(axis=1) / freedom, np.float32(plan.noise_sd**2))
+        scatter = np.maximum(scatter, np.float32(MODEL_ERROR**2 / n_echoes) * energy[part])
         misfit[part] /= scatter[:, None]
     useful = fraction <= FATTY_SIGNAL_FRACTION
     if not useful.any():

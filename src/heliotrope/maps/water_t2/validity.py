@@ -6,16 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from heliotrope.domain.images import Volume
 from heliotrope.maps.water_t2.slices import FATTY_SIGNAL_FRACTION, FittedArrays
 
 BoolArray = NDArray[np.bool_]
-
-SIGNAL_TO_NOISE_LIMIT = 5.0
-"""Least early-echo signal over noise sd of a voxel that is fitted. [1]"""
-
-SIGNAL_FLOOR = 0.02
-"""Least early-echo signal as a share of the image's 99th percentile. [1]"""
 
 VESSEL_T2_MS = 120.0
 """Above this a voxel is taken for a vessel or fluid. [ms]"""
@@ -28,17 +21,6 @@ MISFIT_OVER_MEDIAN = 6.0
 
 MISFIT_SHARE = 0.03
 """A voxel whose unexplained signal is below this share is kept whatever its chi-squared. [1]"""
-
-
-def signal_mask(echoes: Volume, noise_sd: float, channels: float) -> BoolArray:
-    """Where the early echoes stand clear of the noise, (x, y, z)."""
-    first = np.square(echoes.data[..., 0], dtype=np.float32)
-    first += np.square(echoes.data[..., 1], dtype=np.float32)
-    first *= np.float32(0.5)
-    first -= np.float32(2.0 * channels * noise_sd**2)
-    strong = float(np.percentile(first[first > 0.0], 99.0)) if bool((first > 0.0).any()) else 0.0
-    limit = max((SIGNAL_TO_NOISE_LIMIT * noise_sd) ** 2, SIGNAL_FLOOR**2 * strong)
-    return np.asarray(first > limit)
 
 
 def judge_voxels(
