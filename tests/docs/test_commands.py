@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from heliotrope.cli.main import application
+from heliotrope.cli.main import build_application
 from tests.docs.test_pages import PAGES, name_of
 
 CALL = re.compile(r"^\s*(?:\$ )?(?:\.venv/bin/)?heliotrope\s+(.*)$")
@@ -39,7 +39,7 @@ def calls() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "call"), sorted(set(calls())))
 def test_commands_in_pages_exist_with_their_options(page: str, call: str) -> None:
     words = shlex.split(re.split(r"\s[|>#]|&&|;", call, maxsplit=1)[0])
-    command = get_command(application)
+    command = get_command(build_application())
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     options: list[str] = []
     for word in words:

@@ -22,6 +22,26 @@ _ENVELOPE: Final = frozenset(
 )
 
 
+def read_mapping(path: Path) -> Mapping[str, Any]:
+    """The mapping a record file holds.
+
+    Raises
+    ------
+    FileFormatError
+        The file cannot be read.
+    RecordError
+        It holds no mapping, or a field twice.
+    """
+    try:
+        record = read_record(path)
+    except DuplicateKeyError as error:
+        raise RecordError((Problem(Code.CONFLICT, error.key[:80], "given twice", error.hint),)) from None
+    if not isinstance(record, Mapping):
+        hint = "write the inputs as field: value lines, or under inputs:"
+        raise RecordError((Problem(Code.TYPE, "record", f"{kind(record)} where a mapping is meant", hint),))
+    return record
+
+
 def read_inputs(path: Path, instrument: Instrument) -> Mapping[str, Any]:
     """The inputs of a record file: its mapping, or what stands under ``inputs:``.
 
@@ -32,13 +52,7 @@ def read_inputs(path: Path, instrument: Instrument) -> Mapping[str, Any]:
     RecordError
         It holds no mapping, a field twice, or inputs of another instrument.
     """
-    try:
-        record = read_record(path)
-    except DuplicateKeyError as error:
-        raise RecordError((Problem(Code.CONFLICT, error.key[:80], "given twice", error.hint),)) from None
-    if not isinstance(record, Mapping):
-        hint = "write the inputs as field: value lines, or under inputs:"
-        raise RecordError((Problem(Code.TYPE, "record", f"{kind(record)} where a mapping is meant", hint),))
+    record = read_mapping(path)
     if "inputs" not in record:
         return record
     problems = [

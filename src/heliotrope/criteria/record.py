@@ -36,6 +36,11 @@ class Record:
             name = path.rstrip(".") or "record"
             self._add(Code.TYPE, name, f"{kind(values)} where a mapping of fields is meant", "write field: value lines")
 
+    @property
+    def path(self) -> str:
+        """Prefix of the field names in messages."""
+        return self._path
+
     def _add(self, code: Code, field: str, message: str, hint: str) -> None:
         self.problems.append(Problem(code, field, message, hint))
 

@@ -121,11 +121,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A raster picture.
+    """A picture.
 
     Parameters
     ----------
     png : bytes
+        PNG, or SVG when `media_type` says so.
     alt : str
         What a reader who cannot see it must know.
     width_px, height_px : int
@@ -135,6 +136,7 @@ class Picture:
     alt: str
     width_px: int
     height_px: int
+    media_type: str = "image/png"
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,19 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from heliotrope.report import palette
-from heliotrope.report.document import Document, Picture, Table
+from heliotrope.report.document import Column, Document, Picture, Table
 
 _COLORS = ("INK", "PAPER", "QUIET", "LINE", "PANEL", "ACCENT", "LINK", "GOOD", "ATTENTION", "UNKNOWN")
 
 
 def data_address(picture: Picture) -> str:
     """The picture as a ``data:`` address."""
-    return "data:image/png;base64," + base64.b64encode(picture.png).decode("ascii")
+    return f"data:{picture.media_type};base64," + base64.b64encode(picture.png).decode("ascii")
 
 
-def column_groups(table: Table) -> list[tuple[str, int]]:
-    """Group headings with how many columns each spans."""
-    return [(group, len(list(columns))) for group, columns in groupby(table.columns, key=lambda column: column.group)]
+def column_groups(table: Table) -> list[tuple[str, tuple[Column, ...]]]:
+    """Group headings with the columns under each; ungrouped columns may stand before, between and after groups."""
+    return [(group, tuple(columns)) for group, columns in groupby(table.columns, key=lambda column: column.group)]
 
 
 def block_kind(block: object) -> str:
