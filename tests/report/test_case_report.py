@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from html.parser import HTMLParser
@@ -13,12 +14,13 @@ from heliotrope.app.case import load_case
 from heliotrope.cli.main import main
 from heliotrope.criteria.case_course import follow
 from heliotrope.criteria.case_reading import read_case
+from heliotrope.criteria.case_record import PartialDate
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.units import Unit
 from heliotrope.report import to_html
 from heliotrope.report.case_beside import VisitImaging
-from heliotrope.report.case_charts import course_panels, draw_case
+from heliotrope.report.case_charts import course_panels, draw_case, month_ticks
 from heliotrope.report.case_report import build_case
 from heliotrope.report.document import Table
 from tests.conftest import REPOSITORY
@@ -121,6 +123,15 @@ def test_chart_draws_each_scale_by_itself() -> None:
     assert picture.media_type == "image/svg+xml"
     assert picture.png.startswith(b"<svg")
     assert "water T2" in picture.alt or "Water T2" in picture.alt
+
+
+@pytest.mark.parametrize("last", ["2021-02-03", "2021-03-01", "2021-12", "2024-01", "2033", "2199"])
+def test_any_span_of_time_gets_a_few_ticks(last: str) -> None:
+    visits = [{"date": "2021-02-03", "physician_global": 3}, {"date": last, "physician_global": 2}]
+    assert draw_case(follow(read_case({"heliotrope_case": 1, "key": "p", "visits": visits})), {}) is not None
+    end = PartialDate.parse(last)
+    assert end is not None
+    assert 1 <= len(month_ticks(dt.date(2021, 1, 14), end.latest + dt.timedelta(days=20))) <= 9
 
 
 def test_bounds_are_drawn_as_bounds() -> None:

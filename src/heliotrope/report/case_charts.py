@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.dates import AutoDateLocator, DateFormatter, date2num
+from matplotlib.dates import date2num, num2date
 from matplotlib.figure import Figure as Canvas
 
 from heliotrope.criteria.case_course import Course, VisitSummary
@@ -30,6 +30,8 @@ _PANEL_IN: Final = 1.15
 _TREATMENT_ROW_IN: Final = 0.24
 _MAX_IMAGING_PANELS: Final = 3
 _MAX_TREATMENTS: Final = 14
+_MONTH_STEPS: Final = (1, 2, 3, 6, 12, 24, 60, 120, 240)
+_MOST_TICKS: Final = 5
 _SCALE_MAXIMA: Final = {"MMT8_UNI": 80, "MMT8_BI": 150, "MMT24": 260, "CMAS": 52}
 _WHOLE: Final = ("muscle", "all")
 
@@ -211,9 +213,8 @@ def draw_case(course: Course, imaging: Mapping[str, Sequence[Measurement]]) -> P
             _draw_treatments(axes[-1], shown, course)
         first, last = _span(panels)
         axes[0].set_xlim(first, last)
-        locator = AutoDateLocator(minticks=3, maxticks=5)
-        axes[-1].xaxis.set_major_locator(locator)
-        axes[-1].xaxis.set_major_formatter(DateFormatter("%Y-%m"))
+        days = month_ticks(num2date(first).date(), num2date(last).date())
+        axes[-1].set_xticks([date2num(day) for day in days], [day.isoformat()[:7] for day in days])
         drawn = io.BytesIO()
         FigureCanvasSVG(canvas).print_svg(drawn, metadata={"Date": None, "Creator": None})
     width, height = round(_WIDTH_IN * 96), round(total * 96)
@@ -227,6 +228,20 @@ def _span(panels: Sequence[Panel]) -> tuple[float, float]:
     last = date2num(max(date.latest for date in dates))
     margin = max(20.0, 0.05 * (last - first))
     return first - margin, last + margin
+
+
+def month_ticks(first: dt.date, last: dt.date) -> tuple[dt.date, ...]:
+    """First days of months, evenly apart and few enough to read.
+
+    Examples
+    --------
+    >>> [day.isoformat() for day in month_ticks(dt.date(2021, 1, 20), dt.date(2021, 11, 2))]
+    ['2021-04-01', '2021-07-01', '2021-10-01']
+    """
+    start, stop = first.year * 12 + first.month, last.year * 12 + last.month - 1
+    step = next((step for step in _MONTH_STEPS if (stop - start) // step < _MOST_TICKS), _MONTH_STEPS[-1])
+    months = range(-(-start // step) * step, stop + 1, step)
+    return tuple(dt.date(month // 12, month % 12 + 1, 1) for month in months) or (first,)
 
 
 def _middle(date: PartialDate) -> dt.date:
