@@ -236,7 +236,7 @@ def month_ticks(first: dt.date, last: dt.date) -> tuple[dt.date, ...]:
     Examples
     --------
     >>> [day.isoformat() for day in month_ticks(dt.date(2021, 1, 20), dt.date(2021, 11, 2))]
-    ['2021-04-01', '2021-07-01', '2021-10-01']
+    ['2021-03-01', '2021-05-01', '2021-07-01', '2021-09-01', '2021-11-01']
     """
     start, stop = first.year * 12 + first.month, last.year * 12 + last.month - 1
     step = next((step for step in _MONTH_STEPS if (stop - start) // step < _MOST_TICKS), _MONTH_STEPS[-1])
