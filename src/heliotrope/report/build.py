@@ -26,7 +26,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.pictures import label_figure, main_map_figures, supporting_map_figures
-from heliotrope.report.scanned import files_list, files_paragraph, series_table, study_line
+from heliotrope.report.scanned import files_list, files_paragraph, role_table, scanner_words, series_table, study_line
 from heliotrope.report.spotlights import calcium_figures, target_figure
 from heliotrope.report.statements import (
     KIND_TITLES,
@@ -87,6 +87,9 @@ def build(result: AnalysisResult, *, show_identifiers: bool = False) -> Document
     identity = [("Study", study.key)]
     if study.subject_key:
         identity.append(("Subject", study.subject_key))
+    scanner = scanner_words(study)
+    if scanner:
+        identity.append(("Scanner", scanner))
     if show_identifiers and study.acquired_on:
         identity.append(("Acquired", study.acquired_on))
     version = result.provenance.get("heliotrope") or result.provenance.get("version")
@@ -268,6 +271,9 @@ def _references(citations: Citations) -> Section | None:
 def _provenance(result: AnalysisResult) -> Section:
     pairs = tuple((capitalized(words_of(key)), value) for key, value in result.provenance.items())
     blocks: list[Block] = [Facts(pairs)] if pairs else [Paragraph((Text("Nothing was recorded."),))]
+    roles = role_table(result.study)
+    if roles is not None:
+        blocks.append(Foldable(roles.caption, (roles,)))
     if result.methods:
         rows = tuple(
             Row((Text(step.name), Text(f"{step.seconds:.1f}"), Text("reused" if step.reused else "computed")))

@@ -76,13 +76,15 @@ def _body_window(background: NDArray[np.generic], content: NDArray[np.bool_], vi
 def label_styles(labels: LabelMap) -> tuple[dict[str, str], dict[str, str]]:
     """Color and number of each structure; tissues have fixed colors, the others cycle and carry a number."""
     names = [name for name, _ in ordered_structures({region.structure for region in labels.legend.values()})]
+    tissues = {TISSUE_COLORS[name] for name in present_structures(labels) if name in TISSUE_COLORS}
+    free = [color for color in CATEGORY_COLORS[:-1] if color not in tissues] or list(CATEGORY_COLORS[:-1])
     colors: dict[str, str] = {}
     numbers: dict[str, str] = {}
     for name in names:
         if name in TISSUE_COLORS:
             colors[name] = TISSUE_COLORS[name]
         else:
-            colors[name] = CATEGORY_COLORS[len(numbers) % (len(CATEGORY_COLORS) - 1)]
+            colors[name] = free[len(numbers) % len(free)]
             numbers[name] = str(len(numbers) + 1)
     return colors, numbers
 

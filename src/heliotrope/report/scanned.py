@@ -73,8 +73,6 @@ def acquisition_words(series: Series) -> str:
         words.append(f"kernel {a.convolution_kernel}")
     if a.contrast_agent:
         words.append("contrast agent given")
-    if a.manufacturer:
-        words.append(" ".join(part for part in (a.manufacturer, a.model) if part))
     return ", ".join(words) or "nothing stated in the header"
 
 
@@ -83,22 +81,39 @@ def series_table(study: Study, *, show_identifiers: bool) -> Table | None:
     known = [s for s in study.series if s.role is not Role.OTHER]
     if not known:
         return None
-    columns = [Column("Series"), Column("What it is"), Column("Geometry"), Column("Acquisition"), Column("Remarks")]
+    with_remarks = any(series.defects for series in known)
+    columns = [Column("Series"), Column("Geometry"), Column("Acquisition")]
+    if with_remarks:
+        columns.append(Column("Remarks"))
     if show_identifiers:
         columns.insert(1, Column("Description"))
     rows: list[Row] = []
     for series in known:
         cells = [
-            Text(series.key),
-            Text(ROLE_TITLES[series.role], strong=True, note=series.role_reason),
+            Text(f"{ROLE_TITLES[series.role]} ({series.key})", strong=True),
             Text(geometry_words(series)),
             Text(capitalized(acquisition_words(series))),
-            Text(" ".join(sentence(defect) for defect in series.defects) or "None."),
         ]
+        if with_remarks:
+            cells.append(Text(" ".join(sentence(defect) for defect in series.defects) or "None."))
         if show_identifiers:
             cells.insert(1, Text(series.description or "none"))
         rows.append(Row(tuple(cells)))
     return Table("Series", tuple(columns), tuple(rows))
+
+
+def role_table(study: Study) -> Table | None:
+    """Why each series was taken as what it is."""
+    if not study.series:
+        return None
+    rows = tuple(Row((Text(s.key), Text(ROLE_TITLES[s.role]), Text(sentence(s.role_reason)))) for s in study.series)
+    return Table("What each series is, and why", (Column("Series"), Column("Taken as"), Column("Because")), rows)
+
+
+def scanner_words(study: Study) -> str:
+    """Maker and model of every scanner that took part; empty when no header says."""
+    scanners = (" ".join(filter(None, (s.acquisition.manufacturer, s.acquisition.model))) for s in study.series)
+    return joined(list(dict.fromkeys(name for name in scanners if name)))
 
 
 def other_series_line(study: Study) -> str:
