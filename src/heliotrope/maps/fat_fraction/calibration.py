@@ -1,0 +1,193 @@
+"""What the header leaves open, decided by the data: the sign of the phase, the fat frequency, and which solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.geometry import Grid
+from heliotrope.maps.fat_fraction.field_candidates import EchoModel
+from heliotrope.maps.fat_fraction.field_solver import (
+    EchoProblem,
+    Solution,
+    echo_problem,
+    percent_of,
+    refine,
+    solve,
+    spread_over,
+)
+from heliotrope.maps.fat_fraction.swaps import find_swaps
+
+COARSE_VOXELS = 12_000
+"""In-mask voxels kept for calibration by striding in plane. [1]"""
+
+SCALES = (0.90, 0.93, 0.96, 0.98, 1.0, 1.02, 1.05)
+"""Fat frequency tried, relative to nominal. A scanner called 3 T may run at 2.89 T; a cool limb shifts water."""
+
+SCALE_GAIN = 0.95
+"""A frequency other than nominal is taken when it lowers the misfit below this fraction. [1]"""
+
+SIGN_MARGIN = 1.5
+"""Misfit ratio of the two signs beyond which the better one is taken whatever the anatomy. [1]"""
+
+MISFIT_CAP = 0.1
+"""Misfit relative to signal energy beyond which a voxel counts no more. [1]"""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Outcome.
+
+    Parameters
+    ----------
+    conjugated : bool
+        The phase must be conjugated before fitting.
+    scale : float
+        Fat frequency relative to nominal. [1]
+    exchanged : bool
+        The solution of lowest energy contradicts the anatomy; the one with water and fat exchanged fits as well.
+    sentences : tuple of str
+    """
+
+    conjugated: bool
+    scale: float
+    exchanged: bool
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    conjugated: bool
+    exchanged: bool
+    scale: float
+    misfit: float
+    swapped_part: float
+    field_part: float
+
+
+def calibrate(
+    signal: NDArray[np.complex64], model: EchoModel, mask: NDArray[np.bool_], grid: Grid, *, signs: tuple[bool, ...]
+) -> Calibration:
+    """Decide sign, fat frequency and state on a coarse copy of the image.
+
+    Parameters
+    ----------
+    signal : complex64 array (n_voxels, n_echo)
+    model : EchoModel
+        Nominal.
+    mask : bool array (x, y, z)
+    grid : Grid
+    signs : tuple of bool
+        Which conjugations to try.
+    """
+    coarse, coarse_mask, coarse_grid = _coarse(signal, mask, grid)
+    trials: list[_Trial] = []
+    for conjugated in signs:
+        data = np.conj(coarse) if conjugated else coarse
+        misfits = [_misfit(*_solved(data, model.scaled(scale), coarse_mask, coarse_grid)) for scale in SCALES]
+        nominal = misfits[SCALES.index(1.0)]
+        scale = _lowest(np.array(SCALES), np.array(misfits)) if min(misfits) < SCALE_GAIN * nominal else 1.0
+        trials.extend(_both_states(data, model.scaled(scale), coarse_mask, coarse_grid, conjugated, scale))
+    best = _choose(trials)
+    return Calibration(best.conjugated, best.scale, best.exchanged, _sentences(best, trials, model))
+
+
+def _coarse(
+    signal: NDArray[np.complex64], mask: NDArray[np.bool_], grid: Grid
+) -> tuple[NDArray[np.complex64], NDArray[np.bool_], Grid]:
+    """Every n-th voxel in the two finer axes."""
+    stride = max(1, int(np.sqrt(mask.sum() / COARSE_VOXELS)))
+    spacing = np.asarray(grid.spacing_mm)
+    coarsest = int(np.argmax(spacing))
+    steps = tuple(1 if axis == coarsest else stride for axis in range(3))
+    taken = np.zeros(mask.shape, dtype=bool)
+    index = tuple(slice(None, None, step) for step in steps)
+    taken[index] = True
+    matrix = grid.matrix
+    matrix[:3, :3] = matrix[:3, :3] * np.array(steps)
+    small = np.ascontiguousarray(mask[index])
+    return np.ascontiguousarray(signal[taken[mask]]), small, Grid.from_matrix(small.shape, matrix)
+
+
+def _solved(
+    data: NDArray[np.complex64], model: EchoModel, mask: NDArray[np.bool_], grid: Grid
+) -> tuple[EchoProblem, Solution]:
+    problem = echo_problem(data, model, mask, grid.spacing_mm)
+    return problem, solve(problem)
+
+
+def _misfit(problem: EchoProblem, solution: Solution) -> float:
+    energy = problem.weight * problem.model.times_s.size
+    relative = solution.fit.residual.astype(np.float64) / np.maximum(energy, 1e-30)
+    return float(np.mean(np.minimum(np.nan_to_num(relative, nan=MISFIT_CAP), MISFIT_CAP)))
+
+
+def _lowest(scales: NDArray[np.float64], misfits: NDArray[np.float64]) -> float:
+    """Scale of the lowest misfit, by a parabola through its neighbors."""
+    at = int(np.argmin(misfits))
+    if at in (0, scales.size - 1):
+        return float(scales[at])
+    curve = np.polyfit(scales[at - 1 : at + 2], misfits[at - 1 : at + 2], 2)
+    return float(np.clip(-curve[1] / (2 * curve[0]), scales[at - 1], scales[at + 1]))
+
+
+def exchanged_start(solution: Solution, model: EchoModel) -> NDArray[np.float64]:
+    """Field at which each voxel's water and fat change places. [Hz]
+
+    Fat read as water sits at the field plus the fat shift, water read as fat at the field minus it.
+    """
+    percent = percent_of(solution.fit)
+    shift = np.where(percent > 50.0, model.fat_shift_hz, -model.fat_shift_hz)
+    return np.asarray(solution.fit.field_hz.astype(np.float64) + shift)
+
+
+def _both_states(
+    data: NDArray[np.complex64],
+    model: EchoModel,
+    mask: NDArray[np.bool_],
+    grid: Grid,
+    conjugated: bool,
+    scale: float,
+) -> list[_Trial]:
+    problem, found = _solved(data, model, mask, grid)
+    other = refine(problem, exchanged_start(found, model), found.noise_sd)
+    trials = []
+    for exchanged, solution in ((False, found), (True, other)):
+        report = find_swaps(spread_over(percent_of(solution.fit), mask), mask, grid)
+        swapped_part = report.n_swapped / report.n_sections if report.n_sections else 0.0
+        period = model.period_hz if model.period_hz > 0 else 1e9
+        field = solution.fit.field_hz.astype(np.float64)
+        field = field - period * np.round(field / period)
+        field_part = float(np.median(np.abs(field))) / abs(model.fat_shift_hz)
+        trials.append(_Trial(conjugated, exchanged, scale, _misfit(problem, solution), swapped_part, field_part))
+    return trials
+
+
+def _choose(trials: list[_Trial]) -> _Trial:
+    """Among solutions that fit alike, the one with fat under the skin, then the one with the smallest field."""
+    lowest = min(trial.misfit for trial in trials)
+    alike = [trial for trial in trials if trial.misfit <= SIGN_MARGIN * lowest]
+    return min(alike, key=lambda trial: (round(trial.swapped_part), trial.field_part > 0.5, trial.misfit))
+
+
+def _sentences(best: _Trial, trials: list[_Trial], model: EchoModel) -> tuple[str, ...]:
+    lines: list[str] = []
+    same = [trial.misfit for trial in trials if trial.conjugated == best.conjugated]
+    opposite = [trial.misfit for trial in trials if trial.conjugated != best.conjugated]
+    if opposite:
+        ratio = min(opposite) / max(min(same), 1e-30)
+        verdict = "is opposite: the phase was conjugated" if best.conjugated else "is as expected"
+        decided = ratio > SIGN_MARGIN
+        reason = (
+            "decided by the fit" if decided else "the echoes tell the signs apart poorly; decided by field and anatomy"
+        )
+        lines.append(f"sign convention of the phase {verdict} (misfit ratio {ratio:.2f}, {reason})")
+    if best.scale != 1.0:
+        lines.append(
+            f"fat frequency calibrated to {model.fat_shift_hz * best.scale:.0f} Hz (nominal {model.fat_shift_hz:.0f} Hz)"
+        )
+    if best.exchanged:
+        lines.append("of two solutions that fit alike the one with fat under the skin and the smaller field was taken")
+    return tuple(lines)
