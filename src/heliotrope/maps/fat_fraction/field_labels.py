@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 N_SWEEPS = 24
 """Forward-backward sweeps at most. [1]"""
 
+N_REGION_PASSES = 6
+"""Passes over whole regions at most. [1]"""
+
 
 def neighbors(mask: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Next and previous in-mask voxel along each axis.
@@ -44,6 +47,7 @@ def choose_candidates(
     field_sd_hz: tuple[float, float, float],
     largest_jump_hz: float,
     period_hz: float,
+    shift_hz: float,
 ) -> NDArray[np.int32]:
     r"""Candidate of each voxel that minimizes residual plus field roughness.
 
@@ -59,6 +63,8 @@ def choose_candidates(
         Differences beyond this cost no more. [Hz]
     period_hz : float
         Differences are taken modulo this; 0 for none. [Hz]
+    shift_hz : float
+        Fat relative to water: what separates a wrong region from a right one. [Hz]
 
     Returns
     -------
@@ -68,21 +74,18 @@ def choose_candidates(
     -----
     Energy :math:`\sum_i c_i(k_i)+\sum_{ij}\min(|\psi_i-\psi_j|,\psi_{max})^2/\sigma_{ij}^2`, minimized by sequential
     tree-reweighted message passing (Kolmogorov 2006, doi 10.1109/TPAMI.2006.200); the labeling of the lowest energy seen
-    is kept and finished by iterated conditional modes.
+    is kept, finished by iterated conditional modes and by moves of whole regions.
     """
     weights = np.array([1.0 / sd**2 for sd in field_sd_hz], dtype=np.float32)
     finite = np.where(np.isfinite(cost), cost, np.float32(1e9))
     places = np.where(np.isfinite(field_hz), field_hz, np.float32(0.0))
-    return _sweep(
-        np.ascontiguousarray(places),
-        np.ascontiguousarray(finite),
-        forward,
-        backward,
-        weights,
-        np.float32(largest_jump_hz),
-        np.float32(period_hz),
-        N_SWEEPS,
-    )
+    places, finite = np.ascontiguousarray(places), np.ascontiguousarray(finite)
+    limit, period = float(largest_jump_hz), float(period_hz)
+    labels = np.asarray(_sweep(places, finite, forward, backward, weights, limit, period, N_SWEEPS), dtype=np.int32)
+    for _ in range(N_REGION_PASSES):
+        if _move_regions(places, finite, forward, backward, weights, limit, period, labels, 0.5 * limit, shift_hz) == 0:
+            break
+    return labels
 
 
 @njit(cache=True, nogil=True)  # pragma: no cover - compiled
@@ -218,6 +221,119 @@ def _sweep(
         if changed == 0:
             break
     return best
+
+
+@njit(cache=True, nogil=True)  # pragma: no cover - compiled
+def _signed_gap(a: float, b: float, period: float) -> float:
+    difference = a - b
+    if period > 0.0:
+        difference -= period * np.round(difference / period)
+    return difference
+
+
+@njit(cache=True, nogil=True)  # pragma: no cover - compiled
+def _nearest(
+    field: NDArray[np.float32],
+    cost: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    i: int,
+    pull: float,
+    weight: float,
+    limit: float,
+    period: float,
+) -> int:
+    """Candidate of voxel i that serves best near its present field plus `pull`."""
+    target = field[i, labels[i]] + pull
+    lowest = np.inf
+    chosen = labels[i]
+    for k in range(field.shape[1]):
+        value = cost[i, k] + weight * _gap(field[i, k], target, period, limit)
+        if value < lowest:
+            lowest = value
+            chosen = k
+    return chosen
+
+
+@njit(cache=True, nogil=True)  # pragma: no cover - compiled
+def _move_regions(
+    field: NDArray[np.float32],
+    cost: NDArray[np.float32],
+    forward: NDArray[np.int32],
+    backward: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    limit: float,
+    period: float,
+    labels: NDArray[np.int32],
+    edge_hz: float,
+    shift_hz: float,
+) -> int:
+    """Shift whole smooth regions by the fat shift where that lowers the energy; changes `labels`, returns the count."""
+    n, n_labels = field.shape
+    part = np.full(n, -1, dtype=np.int32)
+    members = np.empty(n, dtype=np.int32)
+    starts = np.empty(n + 1, dtype=np.int32)
+    n_parts = 0
+    tail = 0
+    for seed in range(n):
+        if part[seed] >= 0:
+            continue
+        starts[n_parts] = tail
+        head = tail
+        members[tail] = seed
+        tail += 1
+        part[seed] = n_parts
+        while head < tail:
+            i = members[head]
+            head += 1
+            for side in range(6):
+                j = forward[i, side] if side < 3 else backward[i, side - 3]
+                if j < 0 or part[j] >= 0:
+                    continue
+                if abs(_signed_gap(field[j, labels[j]], field[i, labels[i]], period)) < edge_hz:
+                    part[j] = n_parts
+                    members[tail] = j
+                    tail += 1
+        n_parts += 1
+    starts[n_parts] = tail
+    sizes = starts[1 : n_parts + 1] - starts[:n_parts]
+    order = np.argsort(sizes)
+    trial = labels.copy()
+    moved = 0
+    for position in range(n_parts):
+        region = order[position]
+        first = starts[region]
+        last = starts[region + 1]
+        best_change = 0.0
+        best_pull = 0.0
+        for option in range(2):
+            pull = shift_hz if option == 0 else -shift_hz
+            change = 0.0
+            for place in range(first, last):
+                trial[members[place]] = _nearest(field, cost, labels, members[place], pull, weights[0], limit, period)
+            for place in range(first, last):
+                i = members[place]
+                change += cost[i, trial[i]] - cost[i, labels[i]]
+                for side in range(6):
+                    j = forward[i, side] if side < 3 else backward[i, side - 3]
+                    if j < 0:
+                        continue
+                    share = 0.5 if part[j] == region else 1.0
+                    after = _gap(field[i, trial[i]], field[j, trial[j]], period, limit)
+                    before = _gap(field[i, labels[i]], field[j, labels[j]], period, limit)
+                    change += share * weights[side % 3] * (after - before)
+            for place in range(first, last):
+                trial[members[place]] = labels[members[place]]
+            if change < best_change:
+                best_change = change
+                best_pull = pull
+        if best_change < 0.0:
+            moved += 1
+            for place in range(first, last):
+                i = members[place]
+                trial[i] = _nearest(field, cost, labels, i, best_pull, weights[0], limit, period)
+            for place in range(first, last):
+                labels[members[place]] = trial[members[place]]
+    return moved
 
 
 @njit(cache=True, nogil=True)  # pragma: no cover - compiled

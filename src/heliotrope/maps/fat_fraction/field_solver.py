@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from heliotrope.domain.geometry import Grid
 from heliotrope.maps.fat_fraction.echo_fit import EchoFit, fit_echoes
 from heliotrope.maps.fat_fraction.field_candidates import (
     ASSUMED_R2STAR_PER_S,
@@ -25,6 +24,12 @@ FIELD_SD_HZ = 4.0
 
 FIELD_SD_HZ_PER_MM = 2.5
 """Field gradient expected in a limb (project rule). [Hz/mm]"""
+
+LARGEST_JUMP = 0.7
+"""Field jumps between neighbors beyond this part of the fat shift cost no more (metal, air). [1]"""
+
+COST_CAP = 40.0
+"""A candidate is at most this much worse than the best of its voxel, so that no voxel overrules its surroundings. [1]"""
 
 SMOOTH_MM = 6.0
 """Width of the local mean field that judges single voxels. [mm]"""
@@ -104,7 +109,9 @@ def solve_field(problem: EchoProblem) -> tuple[NDArray[np.float64], float]:
     median_of_chi2 = freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
     noise_variance = max(float(np.median(residual[:, 0])) / median_of_chi2, 1e-12 * float(problem.weight.mean()))
     softened = noise_variance + MODEL_ERROR**2 * problem.weight
-    cost = (residual / softened[:, None]).astype(np.float32)
+    cost = residual / softened[:, None]
+    ceiling = cost[:, :1] + COST_CAP
+    cost = np.where(np.isfinite(cost), np.minimum(cost, ceiling), np.inf).astype(np.float32)
     spread = tuple(min(FIELD_SD_HZ + FIELD_SD_HZ_PER_MM * d, abs(model.fat_shift_hz) / 6) for d in problem.spacing_mm)
     labels = choose_candidates(
         field,
@@ -112,8 +119,9 @@ def solve_field(problem: EchoProblem) -> tuple[NDArray[np.float64], float]:
         problem.forward,
         problem.backward,
         field_sd_hz=(spread[0], spread[1], spread[2]),
-        largest_jump_hz=0.35 * abs(model.fat_shift_hz),
+        largest_jump_hz=LARGEST_JUMP * abs(model.fat_shift_hz),
         period_hz=model.period_hz,
+        shift_hz=model.fat_shift_hz,
     )
     chosen = np.nan_to_num(field[np.arange(labels.size), labels]).astype(np.float64)
     for _ in range(2):
