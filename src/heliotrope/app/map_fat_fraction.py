@@ -177,9 +177,7 @@ def read_echoes(paths: Sequence[Path], name: str) -> tuple[NDArray[Any], Grid]:
         data = np.asarray(first.data)
         return (data if data.ndim == 4 else data[..., None]), first.grid
     for number, volume in enumerate(volumes, start=1):
-        require_same_grid(
-            first.grid, volume.grid, first_name=f"{name} echo 1", second_name=f"{name} echo {number}"
-        )
+        require_same_grid(first.grid, volume.grid, first_name=f"{name} echo 1", second_name=f"{name} echo {number}")
         if volume.data.ndim != 3:
             raise InputError(
                 f"{name} echo {number} has shape {volume.data.shape}: 3-D needed when several files are given",
@@ -188,9 +186,7 @@ def read_echoes(paths: Sequence[Path], name: str) -> tuple[NDArray[Any], Grid]:
     return np.stack([np.asarray(volume.data) for volume in volumes], axis=-1), first.grid
 
 
-def complex_echoes(
-    magnitude: NDArray[Any], phase: NDArray[Any], phase_units: str
-) -> tuple[NDArray[np.complex64], str]:
+def complex_echoes(magnitude: NDArray[Any], phase: NDArray[Any], phase_units: str) -> tuple[NDArray[np.complex64], str]:
     """Complex echoes, and the sentence that says how the phase was read.
 
     Raises

@@ -71,7 +71,9 @@ def _text(payload: dict[str, Any], out: Path) -> str:
     lines = [f"{payload['quantity']} by {payload['method']}: {payload['n_valid']} valid voxels"]
     summary = payload["summary"]
     if summary is not None:
-        lines.append(f"median {summary['median']:.1f} % (5th to 95th percentile {summary['p5']:.1f} to {summary['p95']:.1f} %)")
+        lines.append(
+            f"median {summary['median']:.1f} % (5th to 95th percentile {summary['p5']:.1f} to {summary['p95']:.1f} %)"
+        )
     lines += [f"  left out: {count} voxels, {reason}" for reason, count in payload["invalid_reasons"].items()]
     lines += [f"  note: {sentence}" for sentence in dict.fromkeys([*payload["flags"], *payload["actions"]])]
     lines.append(f"written: {out}")

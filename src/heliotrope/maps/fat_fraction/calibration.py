@@ -186,7 +186,7 @@ def _sentences(best: _Trial, trials: list[_Trial], model: EchoModel) -> tuple[st
         lines.append(f"sign convention of the phase {verdict} (misfit ratio {ratio:.2f}, {reason})")
     if best.scale != 1.0:
         lines.append(
-            f"fat frequency calibrated to {model.fat_shift_hz * best.scale:.0f} Hz (nominal {model.fat_shift_hz:.0f} Hz)"
+            f"fat frequency calibrated to {model.fat_shift_hz * best.scale:.0f} Hz, nominal {model.fat_shift_hz:.0f} Hz"
         )
     if best.exchanged:
         lines.append("of two solutions that fit alike the one with fat under the skin and the smaller field was taken")

@@ -56,7 +56,7 @@ PHASE_ROUNDS = 6
 SMALLEST_SIGNIFICANCE = 50.0
 """Drop of the weighted misfit, in units of noise, that a read-out phase error must explain (project rule). [1]"""
 
-UNUSABLE_BOUND = 20.0
+UNUSABLE_BOUND = 8.0
 """Echo times whose bound at SNR 50 exceeds this cannot tell water from fat. [percentage points]"""
 
 
@@ -168,8 +168,8 @@ def _require_separable(
         if not bound < UNUSABLE_BOUND:
             listed = ", ".join(f"{value:g}" for value in times_ms)
             raise InputError(
-                f"echo times {listed} ms at {field_strength_t:g} T: even at SNR 50 the fat fraction would have a standard "
-                f"deviation of {bound:.0f} percentage points (limit {UNUSABLE_BOUND:.0f})",
+                f"echo times {listed} ms at {field_strength_t:g} T: even at SNR 50 the fat fraction would have a "
+                f"standard deviation of {bound:.0f} percentage points (limit {UNUSABLE_BOUND:.0f})",
                 hint="these echoes see water and fat alike; use echoes between in and opposed phase",
                 code="E_ECHO_TIMES",
             )

@@ -155,7 +155,7 @@ def _normal(
     right: NDArray[np.float64],
     column: NDArray[np.complex128],
 ) -> float:
-    """Residual sum of squares, normal matrix and right-hand side at parameters p = (W, F, phase, field, decay, error)."""
+    """Residual sum of squares; fills normal matrix and right side at p = (W, F, phase, field, decay, error)."""
     size = 4 + int(fit_decay) + int(fit_pattern)
     for a in range(size):
         right[a] = 0.0

@@ -113,12 +113,15 @@ def find_candidates(
     demodulation = np.exp(-2j * np.pi * np.outer(model.grid_hz, model.times_s))
     projectors = np.stack([demodulation * design[:, 0].conj(), demodulation * design[:, 1].conj()], axis=1)
     tables = np.ascontiguousarray(projectors.astype(np.complex64))
-    return _search(
+    field, residual = _search(
         np.ascontiguousarray(signal), tables, inverse.astype(np.float32), model.grid_hz, model.period_hz, N_CANDIDATES
     )
+    return np.asarray(field), np.asarray(residual)
 
 
-@njit(parallel=True, cache=True, nogil=True, fastmath=True)  # pragma: no cover - compiled
+@njit(
+    parallel=True, cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}
+)  # pragma: no cover - compiled
 def _search(
     signal: NDArray[np.complex64],
     tables: NDArray[np.complex64],

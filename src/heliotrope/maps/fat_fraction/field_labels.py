@@ -73,8 +73,8 @@ def choose_candidates(
     Notes
     -----
     Energy :math:`\sum_i c_i(k_i)+\sum_{ij}\min(|\psi_i-\psi_j|,\psi_{max})^2/\sigma_{ij}^2`, minimized by sequential
-    tree-reweighted message passing (Kolmogorov 2006, doi 10.1109/TPAMI.2006.200); the labeling of the lowest energy seen
-    is kept, finished by iterated conditional modes and by moves of whole regions.
+    tree-reweighted message passing (Kolmogorov 2006, doi 10.1109/TPAMI.2006.200); the labeling of the lowest energy
+    seen is kept, finished by iterated conditional modes and by moves of whole regions.
     """
     weights = np.array([1.0 / sd**2 for sd in field_sd_hz], dtype=np.float32)
     finite = np.where(np.isfinite(cost), cost, np.float32(1e9))
@@ -201,19 +201,19 @@ def _sweep(
     for _ in range(5):
         changed = 0
         for i in range(n):
-            value = np.inf
+            lowest_here = np.inf
             chosen = best[i]
             for k in range(n_labels):
-                trial = float(cost[i, k])
+                price = float(cost[i, k])
                 for axis in range(3):
                     j = forward[i, axis]
                     if j >= 0:
-                        trial += weights[axis] * _gap(field[i, k], field[j, best[j]], period, limit)
+                        price += weights[axis] * _gap(field[i, k], field[j, best[j]], period, limit)
                     j = backward[i, axis]
                     if j >= 0:
-                        trial += weights[axis] * _gap(field[i, k], field[j, best[j]], period, limit)
-                if trial < value:
-                    value = trial
+                        price += weights[axis] * _gap(field[i, k], field[j, best[j]], period, limit)
+                if price < lowest_here:
+                    lowest_here = price
                     chosen = k
             if chosen != best[i]:
                 best[i] = chosen
@@ -251,7 +251,7 @@ def _nearest(
         if value < lowest:
             lowest = value
             chosen = k
-    return chosen
+    return int(chosen)
 
 
 @njit(cache=True, nogil=True)  # pragma: no cover - compiled
@@ -268,7 +268,7 @@ def _move_regions(
     shift_hz: float,
 ) -> int:
     """Shift whole smooth regions by the fat shift where that lowers the energy; changes `labels`, returns the count."""
-    n, n_labels = field.shape
+    n = field.shape[0]
     part = np.full(n, -1, dtype=np.int32)
     members = np.empty(n, dtype=np.int32)
     starts = np.empty(n + 1, dtype=np.int32)

@@ -17,7 +17,7 @@ from heliotrope.maps.fat_fraction.field_candidates import (
 from heliotrope.maps.fat_fraction.field_labels import choose_candidates, neighbors
 
 MODEL_ERROR = 0.03
-"""Part of the signal that no water-fat model explains (flow, spectrum, drift); softens the residual of bright voxels. [1]"""
+"""Part of the signal that no water-fat model explains (flow, spectrum, drift); softens bright residuals. [1]"""
 
 FIELD_SD_HZ = 4.0
 """Field difference expected between neighbors besides that of `FIELD_SD_HZ_PER_MM` (project rule). [Hz]"""
@@ -29,7 +29,7 @@ LARGEST_JUMP = 0.7
 """Field jumps between neighbors beyond this part of the fat shift cost no more (metal, air). [1]"""
 
 COST_CAP = 40.0
-"""A candidate is at most this much worse than the best of its voxel, so that no voxel overrules its surroundings. [1]"""
+"""A candidate is at most this much worse than the best of its voxel: no voxel overrules its surroundings. [1]"""
 
 SMOOTH_MM = 6.0
 """Width of the local mean field that judges single voxels. [mm]"""
@@ -109,9 +109,9 @@ def solve_field(problem: EchoProblem) -> tuple[NDArray[np.float64], float]:
     median_of_chi2 = freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
     noise_variance = max(float(np.median(residual[:, 0])) / median_of_chi2, 1e-12 * float(problem.weight.mean()))
     softened = noise_variance + MODEL_ERROR**2 * problem.weight
-    cost = residual / softened[:, None]
-    ceiling = cost[:, :1] + COST_CAP
-    cost = np.where(np.isfinite(cost), np.minimum(cost, ceiling), np.inf).astype(np.float32)
+    ratio = residual / softened[:, None]
+    ceiling = ratio[:, :1] + COST_CAP
+    cost = np.where(np.isfinite(ratio), np.minimum(ratio, ceiling), np.inf).astype(np.float32)
     spread = tuple(min(FIELD_SD_HZ + FIELD_SD_HZ_PER_MM * d, abs(model.fat_shift_hz) / 6) for d in problem.spacing_mm)
     labels = choose_candidates(
         field,
@@ -137,6 +137,7 @@ def solve_field(problem: EchoProblem) -> tuple[NDArray[np.float64], float]:
 
 
 def wrapped(difference_hz: NDArray[np.floating], period_hz: float) -> NDArray[np.float64]:
+    """Field differences modulo the alias period, the nearest to zero. [Hz]"""
     difference = np.asarray(difference_hz, dtype=np.float64)
     if period_hz <= 0:
         return difference

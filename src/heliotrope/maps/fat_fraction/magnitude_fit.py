@@ -60,8 +60,9 @@ def fit_magnitude_fat_fraction(
 
     Notes
     -----
-    Without phase, water-rich and fat-rich solutions nearly mirror each other about 50 %; only the multi-peak beat of fat
-    tells them apart. Both are fitted and the better residual decides, so single voxels may flip near 50 % or at low signal.
+    Without phase, water-rich and fat-rich solutions nearly mirror each other about 50 %; only the multi-peak beat of
+    fat tells them apart. Both are fitted and the better residual decides: single voxels may flip near
+    50 % or at low signal.
     """
     times_ms = require_echo_times(echo_times_ms, at_least=3)
     require_field_strength(field_strength_t)
@@ -83,7 +84,7 @@ def fit_magnitude_fat_fraction(
     volume = _volume(percent, mask)
     report = find_swaps(volume, mask, echoes.grid)
     flags = [
-        f"magnitude fit of {times_ms.size} echoes, {spectrum.name} fat: above and below 50 % told apart by the spectrum only",
+        f"magnitude fit of {times_ms.size} echoes, {spectrum.name} fat: sides of 50 % told apart by the spectrum only",
         guard.sentence,
         *report.sentences(),
     ]
@@ -136,9 +137,9 @@ def read_in_opposed_fat_fraction(
 
     Notes
     -----
-    (IP - OP) / 2 IP, corrected by a table for these echo times, the spectrum and R2* of 30 /s. The reading turns around
-    near 50 %: pure fat reads like a small fraction. Subcutaneous fat and marrow are therefore wrong by design, which the
-    flags say; use it inside muscle only.
+    (IP - OP) / 2 IP, corrected by a table for these echo times, the spectrum and R2* of 30 /s. The reading turns
+    around near 50 %: pure fat reads like a small fraction. Subcutaneous fat and marrow are therefore
+    wrong by design, which the flags say; use it inside muscle only.
     """
     require_field_strength(field_strength_t)
     require_echo_times(sorted((opposed_echo_ms, in_phase_echo_ms)), at_least=2)
@@ -154,7 +155,7 @@ def read_in_opposed_fat_fraction(
     top = int(np.argmax(read))
     if read[top] - read[0] < 25.0:
         raise InputError(
-            f"echo times {opposed_echo_ms:g} and {in_phase_echo_ms:g} ms at {field_strength_t:g} T: no in and opposed phase",
+            f"echo times {opposed_echo_ms:g} and {in_phase_echo_ms:g} ms at {field_strength_t:g} T: no such pair",
             hint="give an opposed-phase and an in-phase echo",
             code="E_ECHO_TIMES",
         )

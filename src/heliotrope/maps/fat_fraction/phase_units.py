@@ -98,6 +98,8 @@ def require_smooth_wraps(phase: NDArray[np.floating], magnitude: NDArray[np.floa
     if phase.shape != magnitude.shape:
         raise InputError(f"phase {phase.shape} and magnitude {magnitude.shape} differ", hint="give matching echoes")
     radians = units.radians(phase)
+    if not np.any(magnitude > 0):
+        raise InputError("magnitude echoes: all voxels are 0", hint="check that the right files were given")
     bright = magnitude > 0.5 * float(np.percentile(magnitude[magnitude > 0], 90))
     steps: list[NDArray[np.float64]] = []
     for axis in (0, 1):
@@ -106,7 +108,8 @@ def require_smooth_wraps(phase: NDArray[np.floating], magnitude: NDArray[np.floa
         both = bright[low] & bright[high]
         steps.append((radians[high] - radians[low])[both])
     step = np.concatenate(steps)
-    crossing = step[np.abs(step) > np.pi]
+    # nearly a whole turn: a wrap rather than a steep but honest step
+    crossing = step[np.abs(step) > 1.6 * np.pi]
     if crossing.size < 30:
         return
     closed = np.abs(crossing - 2 * np.pi * np.round(crossing / (2 * np.pi)))

@@ -103,7 +103,7 @@ def fit_two_point_fat_fraction(
     apparent = percent / 100.0
     percent = guard.apply(percent)
     flags = (
-        f"two complex echoes, {spectrum.name} fat: R2* assumed {ASSUMED_R2STAR_PER_S:.0f} /s, noise raises low fractions",
+        f"two complex echoes, {spectrum.name} fat: R2* assumed {ASSUMED_R2STAR_PER_S:.0f} /s",
         guard.sentence,
         *report.sentences(),
     )
