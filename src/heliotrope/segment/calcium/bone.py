@@ -1,0 +1,214 @@
+"""Skeleton in CT: dense shells around marrow or trabecular bone, told from dense solids by what they enclose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.segment.calcium.geometry import (
+    Mask,
+    Spacing,
+    bounding_box,
+    depth_inside,
+    dilate,
+    distance_to,
+    fill_slices_cut_by_the_field,
+    grow_box,
+    label,
+    smooth,
+)
+
+BONE_HU = 200.0
+"""Outline of bone on slightly smoothed CT. [HU]"""
+
+CORTEX_HU = 350.0
+"""A bone's densest tenth lies above this. [HU]"""
+
+_CUT_GAP_MM = 50.0
+_LEAST_BONE_MM3 = 1500.0
+_SHAFT_AREA_MM2 = (100.0, 1600.0)
+_NECK_MM = 3.0
+_PROUD_MM = 5.0
+_TRABECULAR_HU = 90.0
+_JOINT_CLOSING_MM = 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """Bones of the scan.
+
+    Parameters
+    ----------
+    mask : bool array
+        Cortex, trabecular bone and marrow.
+    trabecular : bool array
+        Dense interior: ends of long bones, vertebrae, small bones of hand and foot.
+    joints : bool array
+        Clefts and hollows between and within such ends, closed over 8 mm: joint spaces, intercondylar notch, foramina.
+    rim : bool array
+        Blurred margin of the bones, where calcium cannot be told from cortex.
+    rim_mm : float
+        Width of the margin. [mm]
+    """
+
+    mask: Mask
+    trabecular: Mask
+    joints: Mask
+    rim: Mask
+    rim_mm: float
+
+
+def find_skeleton(hu: NDArray[np.float32], body: Mask, spacing: Spacing) -> Skeleton:
+    """Bones, from what dense components enclose.
+
+    Parameters
+    ----------
+    hu : float32 array (x, y, z)
+        CT. [HU]
+    body : bool array
+    spacing : tuple of 3 floats
+        [mm]
+
+    Notes
+    -----
+    A dense component is bone when it holds marrow or trabecular bone behind a denser shell, or when it is long and dense and
+    hollow over most of its length. What stands more than 5 mm proud of a bone's shaft on a thin neck is given back: plaques
+    grown onto cortex. Ends, where every outline is irregular, give nothing back.
+    """
+    smoothed = smooth(hu, 0.6, spacing)
+    dense = (smoothed > BONE_HU) & body
+    numbers, count = label(dense)
+    mask = np.zeros_like(dense)
+    voxel = float(np.prod(spacing))
+    for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
+        if part is None:
+            continue
+        size = float(np.prod([(p.stop - p.start) * s for p, s in zip(part, spacing, strict=True)]))
+        if size < 1000.0:
+            continue
+        box = grow_box(part, hu.shape, spacing, max(spacing) + 0.1)
+        solid = numbers[box] == n
+        if float(solid.sum()) * voxel < 300.0:
+            continue
+        filled = _fill(solid, box, hu.shape, spacing)
+        if _is_bone(hu[box], solid, filled, spacing):
+            kept = filled & ~_proud_of_shaft(smoothed[box], solid, filled, spacing)
+            mask[box] |= kept & body[box]
+    mask = _fill(mask, (slice(0, 10**6),) * 3, hu.shape, spacing) & body if mask.any() else mask
+    rim_mm = 1.6 + 0.25 * max(spacing[2] - 1.0, 0.0)
+    rim = _margin(mask, rim_mm, spacing) & ~mask
+    trabecular = np.zeros_like(mask)
+    box_or_none = bounding_box(mask, spacing, margin_mm=2.0)
+    if box_or_none is not None:
+        b = box_or_none
+        interior = depth_inside(mask[b], spacing) > 4.0
+        trabecular[b] = interior & (smooth(hu[b], 2.0, spacing) > _TRABECULAR_HU)
+    return Skeleton(mask, trabecular, _joints(mask, trabecular, body, spacing), rim, rim_mm)
+
+
+def _joints(mask: Mask, trabecular: Mask, body: Mask, spacing: Spacing) -> Mask:
+    """What an 8 mm closing adds to the skeleton within 15 mm of trabecular bone."""
+    out = np.zeros_like(mask)
+    box = bounding_box(trabecular, spacing, margin_mm=25.0)
+    if box is None:
+        return out
+    shape = mask[box].shape
+    pad = [int(np.ceil(10.0 / s)) for s in spacing]
+    wide = np.pad(mask[box], [(p, p) for p in pad], mode="edge")
+    grown = distance_to(wide, spacing) <= _JOINT_CLOSING_MM
+    closed = depth_inside(grown, spacing) > _JOINT_CLOSING_MM
+    closed = closed[tuple(slice(p, p + n) for p, n in zip(pad, shape, strict=True))]
+    for k in range(shape[2]):
+        closed[:, :, k] = ndimage.binary_fill_holes(closed[:, :, k] | mask[box][:, :, k])
+    out[box] = closed & ~mask[box] & body[box] & (distance_to(trabecular[box], spacing) < 15.0)
+    return out
+
+
+def _margin(mask: Mask, width_mm: float, spacing: Spacing) -> Mask:
+    """Dilation by a width in plane, and by one slice where slices are thicker than the width."""
+    near = dilate(mask, max(width_mm, 1.01 * max(spacing[:2])), spacing)
+    if spacing[2] > width_mm:
+        flat = ndimage.binary_dilation(mask, structure=np.ones((1, 1, 3), dtype=bool))
+        near |= dilate(flat, max(width_mm, 1.01 * max(spacing[:2])), spacing)
+    return near
+
+
+def _fill(solid: Mask, box: tuple[slice, ...], shape: tuple[int, ...], spacing: Spacing) -> Mask:
+    """Close holes slice by slice; outlines that leave the image are closed along its edge."""
+    at_edge = [box[0].start <= 0, box[0].stop >= shape[0], box[1].start <= 0, box[1].stop >= shape[1]]
+    if not any(at_edge):
+        out = np.empty_like(solid)
+        for k in range(solid.shape[2]):
+            out[:, :, k] = ndimage.binary_fill_holes(solid[:, :, k])
+        return out
+    return fill_slices_cut_by_the_field(solid, spacing, gap_mm=_CUT_GAP_MM)
+
+
+def _is_bone(hu: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacing) -> bool:
+    voxel = float(np.prod(spacing))
+    volume = float(filled.sum()) * voxel
+    if volume < _LEAST_BONE_MM3 or float(np.percentile(hu[solid], 90)) < CORTEX_HU:
+        return False
+    lumens, count = ndimage.label(filled & ~solid)
+    largest = 0.0
+    hollow_slices = 0
+    for k in range(solid.shape[2]):
+        sizes = np.bincount(lumens[:, :, k].ravel(), minlength=count + 1)[1:]
+        area = float(filled[:, :, k].sum())
+        top = float(sizes.max()) if sizes.size else 0.0
+        largest = max(largest, top * spacing[0] * spacing[1])
+        hollow_slices += area > 0 and top > 0.15 * area
+    slices = int((filled.any(axis=(0, 1))).sum())
+    if hollow_slices >= max(2, 0.3 * slices) and largest > 25.0:
+        return _encloses_marrow(hu, filled, lumens, spacing)
+    # no lumen at this threshold: trabecular bone shows a denser shell around a calmer, less dense inside
+    depth = depth_inside(np.pad(filled, 1, mode="edge"), spacing)[1:-1, 1:-1, 1:-1]
+    inside, shell = depth > 4.5, filled & (depth > 0.5) & (depth <= 3.0)
+    if float(inside.sum()) * voxel < 300.0 or not shell.any():
+        return False
+    return float(np.median(hu[inside])) < 0.85 * float(np.percentile(hu[shell], 75)) and volume > 4000.0
+
+
+def _encloses_marrow(hu: NDArray[np.float32], filled: Mask, lumens: NDArray[np.int32], spacing: Spacing) -> bool:
+    """False for a shell of calcium around a limb: what it encloses is wider than any marrow, or holds another bone."""
+    widest = max(float(filled[:, :, k].sum()) for k in range(filled.shape[2])) * spacing[0] * spacing[1]
+    if widest > 20000.0:
+        return False
+    inside = lumens > 0
+    net_like = ndimage.label(inside)[1] > 40 and float(np.percentile(depth_inside(inside, spacing)[inside], 90)) < 3.5
+    return not net_like
+
+
+def _proud_of_shaft(smoothed: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacing) -> Mask:
+    """Calcium grown onto a shaft: pieces behind a neck thinner than 6 mm that reach 5 mm beyond the shaft."""
+    lumen = filled & ~solid
+    shaft = np.zeros(filled.shape[2], dtype=bool)
+    core = np.zeros_like(filled)
+    for k in range(filled.shape[2]):
+        plane = filled[:, :, k]
+        if not plane.any():
+            continue
+        padded = np.pad(plane, 1)
+        inner = ndimage.distance_transform_edt(padded, sampling=spacing[:2]) > _NECK_MM
+        core[:, :, k] = (ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= _NECK_MM)[1:-1, 1:-1] & plane
+        area = float(core[:, :, k].sum()) * spacing[0] * spacing[1]
+        marrow = lumen[:, :, k]
+        if not _SHAFT_AREA_MM2[0] < area < _SHAFT_AREA_MM2[1] or not marrow.any():
+            continue
+        shaft[k] = float(np.median(smoothed[:, :, k][marrow])) < 60.0 and float(marrow.sum()) > 0.15 * float(plane.sum())
+    if not shaft.any() or not core.any():
+        return np.zeros_like(filled)
+    proud = filled & ~core & shaft[None, None, :]
+    if not proud.any():
+        return proud
+    away = distance_to(core, spacing)
+    pieces, count = label(proud & (away > 1.0))
+    out = np.zeros_like(filled)
+    reach = ndimage.maximum(away, pieces, np.arange(1, count + 1)) if count else []
+    for n, far in enumerate(reach, start=1):
+        if far > _PROUD_MM:
+            out |= pieces == n
+    return out

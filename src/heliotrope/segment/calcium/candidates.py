@@ -1,0 +1,394 @@
+"""Dense voxels of the soft tissue at a threshold that follows the noise, and what of them is no calcification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.domain.errors import QualityRefusal
+from heliotrope.physics.ct_attenuation import CALCIUM_THRESHOLD_HU, METAL_HU
+from heliotrope.segment.calcium.body import Body
+from heliotrope.segment.calcium.bone import Skeleton
+from heliotrope.segment.calcium.geometry import Box, Mask, Spacing, dilate, distance_to, grow_box, label, smooth
+from heliotrope.segment.calcium.vessels import looks_like_artery_wall, looks_like_contrast_lumen
+
+HYSTERESIS_HU = 70.0
+"""A component must rise so far above the threshold somewhere. [HU]"""
+
+LEAST_VOLUME_MM3 = 2.0
+"""Smallest component. [mm3]"""
+
+NOISE_FACTOR = 4.0
+"""Threshold above the muscle's median, in standard deviations; 6 where contrast was given."""
+
+NOISE_FACTOR_CONTRAST = 6.0
+"""As `NOISE_FACTOR`, with contrast medium."""
+
+NOISY_HU = 30.0
+"""Above this noise, calcium is also sought after stronger smoothing. [HU]"""
+
+VERY_NOISY_HU = 42.0
+"""Above this noise, the smoothed image alone decides on the extent of calcium. [HU]"""
+
+_NOISY_SIGMA_MM = 1.3
+_NOISY_LEAST_MM3 = 40.0
+_NOISY_HYSTERESIS_HU = 25.0
+_DEEP_MM = 30.0
+_TRUNK_BONE_MM2 = 300.0
+_SIGHT_MM = 160.0
+_WAYS = 24
+
+
+class Exclusion(StrEnum):
+    """Why a dense component is not counted as calcinosis."""
+
+    JUXTACORTICAL = "juxtacortical"
+    OSSICLE = "ossicle or bone end"
+    PHLEBOLITH = "phlebolith"
+    CUT_BONE = "cut by the image edge, may be bone"
+    BODY_CAVITY = "contents of a body cavity"
+    ARTERY_WALL = "calcified vessel wall"
+    CONTRAST_VESSEL = "vessel filled with contrast"
+    METAL = "metal and its streaks"
+    ON_SKIN = "object on the skin"
+    TUBE = "tube or drain"
+
+
+@dataclass(frozen=True, eq=False)
+class Tissue:
+    """What the soft tissue reads and how noisy it is.
+
+    Parameters
+    ----------
+    muscle_hu : float
+        Median of lean tissue. [HU]
+    noise_hu : float
+        Standard deviation in lean tissue, robust. [HU]
+    threshold : float32 array
+        Local threshold for calcium. [HU]
+    smoothed : float32 array
+        CT after 0.6 mm smoothing. [HU]
+    """
+
+    muscle_hu: float
+    noise_hu: float
+    threshold: NDArray[np.float32]
+    smoothed: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Components of calcium and of everything that was kept out.
+
+    Parameters
+    ----------
+    numbers : int32 array
+        Components kept, from 1.
+    count : int
+    excluded : uint8 array
+        1 + position in `Exclusion` of why a dense voxel was kept out; 0 elsewhere.
+    excluded_mm3 : mapping of Exclusion to float
+        Thresholded volume kept out, by reason. [mm3]
+    """
+
+    numbers: NDArray[np.int32]
+    count: int
+    excluded: NDArray[np.uint8]
+    excluded_mm3: dict[Exclusion, float]
+
+
+def read_tissue(
+    hu: NDArray[np.float32], body: Body, skeleton: Skeleton, cavity: Mask, spacing: Spacing, *, contrast: bool
+) -> Tissue:
+    """Muscle's attenuation, noise, and the local threshold for calcium.
+
+    Raises
+    ------
+    QualityRefusal
+        Too little lean tissue, or lean tissue that does not read like muscle: wrong rescale or no CT.
+    """
+    smoothed = smooth(hu, 0.6, spacing)
+    broad = smooth(hu, 1.6, spacing)
+    lean = body.mask & ~skeleton.mask & ~cavity & (broad > -10) & (broad < 110) & (body.skin_depth_mm > 8.0)
+    lean &= ~skeleton.rim
+    if float(lean.sum()) * float(np.prod(spacing)) < 2000.0:
+        raise QualityRefusal(
+            "CT: less than 2 mL of tissue reads between -10 and 110 HU below the skin",
+            hint="check rescale slope and intercept: muscle must read about 50 HU",
+            code="E_HOUNSFIELD",
+        )
+    values = hu[lean]
+    muscle = float(np.median(values))
+    noise = 1.4826 * float(np.median(np.abs(values - muscle)))
+    residual = np.where(lean, np.clip(hu - muscle, -300, 80), 0).astype(np.float32)
+    sizes = [max(3, int(24.0 / s) | 1) for s in spacing]
+    weight = ndimage.uniform_filter(lean.astype(np.float32), sizes)
+    power = ndimage.uniform_filter(residual * residual * (residual > 0), sizes)
+    positive = ndimage.uniform_filter((lean & (residual > 0)).astype(np.float32), sizes)
+    local = np.where(weight > 0.05, np.sqrt(power / np.maximum(positive, 1e-3)), noise)
+    local = np.clip(local, noise, 2.5 * noise).astype(np.float32)
+    factor = NOISE_FACTOR_CONTRAST if contrast else NOISE_FACTOR
+    threshold = np.maximum(CALCIUM_THRESHOLD_HU, muscle + factor * local).astype(np.float32)
+    return Tissue(muscle, noise, threshold, smoothed)
+
+
+def find_candidates(
+    hu: NDArray[np.float32],
+    body: Body,
+    skeleton: Skeleton,
+    cavity: Mask,
+    tissue: Tissue,
+    spacing: Spacing,
+    *,
+    contrast: bool,
+) -> Candidates:
+    """Calcium by hysteresis, and the reasons for what was kept out.
+
+    Parameters
+    ----------
+    hu : float32 array (x, y, z)
+        CT. [HU]
+    contrast : bool
+        Contrast medium was given or is seen.
+    """
+    voxel = float(np.prod(spacing))
+    metal = (hu > METAL_HU) & body.mask
+    streaks = dilate(metal, 12.0, spacing) if metal.any() else metal
+    soft = body.mask & ~skeleton.mask
+    least = max(LEAST_VOLUME_MM3, 2.5 * voxel)
+    dense = _hysteresis(hu - tissue.threshold, soft, HYSTERESIS_HU, least, voxel)
+    if tissue.noise_hu > NOISY_HU:
+        faint = _faint(hu, soft, cavity, skeleton, tissue, spacing)
+        parts, n_parts = label(faint | dense)
+        found = np.zeros(n_parts + 1, dtype=bool)
+        found[np.unique(parts[dense])] = True
+        dense |= faint if tissue.noise_hu > VERY_NOISY_HU else faint & ~found[parts]
+    numbers, count = label(dense)
+    excluded = np.zeros(hu.shape, dtype=np.uint8)
+    volumes = dict.fromkeys(Exclusion, 0.0)
+    out = np.zeros(hu.shape, dtype=np.int32)
+    reasons = list(Exclusion)
+    surroundings = _Surroundings(hu, body, skeleton, cavity, streaks, spacing, contrast)
+    kept = 0
+    for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
+        if part is None:
+            continue
+        box = (part[0], part[1], part[2])
+        member = numbers[box] == n
+        reason = surroundings.reason(member, box)
+        remainder = member
+        if reason is None:
+            in_rim = member & (skeleton.rim | skeleton.joints)[box]
+            remainder = member & ~in_rim
+            if in_rim.any():
+                excluded[box][in_rim] = 1 + reasons.index(Exclusion.JUXTACORTICAL)
+                volumes[Exclusion.JUXTACORTICAL] += float(in_rim.sum()) * voxel
+            kept += 1
+            out[box][remainder] = kept
+        else:
+            excluded[box][member] = 1 + reasons.index(reason)
+            volumes[reason] += float(member.sum()) * voxel
+    kept = _drop_beside_small_bones(out, kept, excluded, volumes, body, spacing)
+    return Candidates(out, kept, excluded, {r: v for r, v in volumes.items() if v > 0})
+
+
+def _drop_beside_small_bones(
+    numbers: NDArray[np.int32],
+    count: int,
+    excluded: NDArray[np.uint8],
+    volumes: dict[Exclusion, float],
+    body: Body,
+    spacing: Spacing,
+) -> int:
+    """Small deep components within 12 mm of an excluded ossicle belong to it; renumbers in place, returns the count."""
+    code = 1 + list(Exclusion).index(Exclusion.OSSICLE)
+    small_bones = excluded == code
+    kept = count
+    if small_bones.any() and count:
+        near = distance_to(small_bones, spacing) < 12.0
+        voxel = float(np.prod(spacing))
+        kept = 0
+        for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
+            if part is None:
+                continue
+            member = numbers[part] == n
+            deep = float(np.median(body.skin_depth_mm[part][member])) > 20.0
+            if deep and near[part][member].any() and float(member.sum()) * voxel < 500.0:
+                numbers[part][member] = 0
+                excluded[part][member] = code
+                volumes[Exclusion.OSSICLE] += float(member.sum()) * voxel
+            else:
+                kept += 1
+                numbers[part][member] = kept
+    return kept
+
+
+def _hysteresis(excess: NDArray[np.float32], soft: Mask, rise_hu: float, least_mm3: float, voxel_mm3: float) -> Mask:
+    """Voxels above the threshold in components that somewhere rise well above it."""
+    numbers, count = label((excess > 0) & soft)
+    if count == 0:
+        return np.zeros_like(soft)
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1) * voxel_mm3
+    peaks = np.zeros(count + 1)
+    peaks[np.unique(numbers[(excess > rise_hu) & (numbers > 0)])] = 1
+    keep = (sizes >= least_mm3) & (peaks > 0)
+    keep[0] = False
+    return np.asarray(keep[numbers])
+
+
+def _faint(
+    hu: NDArray[np.float32], soft: Mask, cavity: Mask, skeleton: Skeleton, tissue: Tissue, spacing: Spacing
+) -> Mask:
+    """Calcium of a noisy scan that stands out only after smoothing."""
+    even = smooth(hu, _NOISY_SIGMA_MM, spacing)
+    quiet = soft & ~cavity & ~skeleton.rim & (even > tissue.muscle_hu - 60) & (even < tissue.muscle_hu + 60)
+    values = even[quiet]
+    noise = 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else tissue.noise_hu
+    limit = max(CALCIUM_THRESHOLD_HU, tissue.muscle_hu + NOISE_FACTOR * noise)
+    return _hysteresis(even - limit, soft, _NOISY_HYSTERESIS_HU, _NOISY_LEAST_MM3, float(np.prod(spacing)))
+
+
+class _Surroundings:
+    """What lies around a component, computed once."""
+
+    def __init__(
+        self,
+        hu: NDArray[np.float32],
+        body: Body,
+        skeleton: Skeleton,
+        cavity: Mask,
+        streaks: Mask,
+        spacing: Spacing,
+        contrast: bool,
+    ) -> None:
+        self.hu, self.body, self.skeleton = hu, body, skeleton
+        self.cavity, self.streaks, self.spacing = cavity, streaks, spacing
+        self.contrast = contrast
+        self.bone_distance = distance_to(skeleton.mask, spacing)
+        self.end_distance = distance_to(skeleton.trabecular, spacing)
+        self.voxel = float(np.prod(spacing))
+
+    def reason(self, member: Mask, box: Box) -> Exclusion | None:
+        """Why a component is no calcinosis; None when nothing speaks against it."""
+        hu = self.hu[box][member]
+        volume = float(member.sum()) * self.voxel
+        if self.streaks[box][member].mean() > 0.3:
+            return Exclusion.METAL
+        if self.cavity[box][member].mean() > 0.4:
+            return Exclusion.BODY_CAVITY
+        return (
+            self._bony(member, box, hu, volume)
+            or (Exclusion.BODY_CAVITY if self._behind_bone(member, box) else None)
+            or (Exclusion.PHLEBOLITH if self._phlebolith(member, box) else None)
+            or self._cut(member, box, hu)
+            or self._vessel(member, box)
+            or self._foreign(member, box)
+        )
+
+    def _bony(self, member: Mask, box: Box, hu: NDArray[np.float32], volume: float) -> Exclusion | None:
+        away = self.bone_distance[box][member]
+        held = self.skeleton.rim[box][member] | self.skeleton.joints[box][member]
+        reach = self.skeleton.rim_mm + 2.4 + 0.6 * max(self.spacing[2] - 1.0, 0.0)
+        touches = bool((away <= self.skeleton.rim_mm + 0.1).any())
+        if held.mean() > 0.5 or (touches and float(np.percentile(away, 95)) <= reach):
+            return Exclusion.JUXTACORTICAL
+        end = float(self.end_distance[box][member].min())
+        near = float(away.min())
+        long, _, thin = self._extents(member)
+        compact = long < 3.0 * max(thin, max(self.spacing))
+        deep = float(np.median(self.body.skin_depth_mm[box][member])) > 8.0
+        sesamoid = near < 9.0 and volume < 3000.0 and long < 25.0 and compact and deep
+        bone_end = near < 5.0 and long < 50.0 and volume < 2000.0 and float(np.percentile(hu, 90)) > 220.0
+        return Exclusion.OSSICLE if (end < 25.0 and sesamoid) or (end < 60.0 and bone_end) else None
+
+    def _phlebolith(self, member: Mask, box: Box) -> bool:
+        """Small, round, deep, alone, at the level of pelvis or trunk."""
+        levels = slice(max(box[2].start - 2, 0), box[2].stop + 2)
+        bone = self.skeleton.trabecular[:, :, levels].sum(axis=(0, 1)).max() * self.spacing[0] * self.spacing[1]
+        long, _, thin = self._extents(member)
+        deep = float(np.median(self.body.skin_depth_mm[box][member])) > 35.0
+        small = long < 7.0 + 0.8 * self.spacing[2] and long < 2.2 * max(thin, self.spacing[2])
+        return bool(deep and small and bone > _TRUNK_BONE_MM2 and float(self.bone_distance[box][member].min()) > 8.0)
+
+    def _behind_bone(self, member: Mask, box: Box) -> bool:
+        """Deep to the skeleton of the trunk: few straight ways to the skin, many onto bone."""
+        points = np.argwhere(member)
+        k = int(np.median(points[:, 2])) + box[2].start
+        x, y = (float(points[:, a].mean()) + box[a].start for a in (0, 1))
+        inside = np.zeros(3, dtype=int)
+        inside[:] = round(x), round(y), k
+        if self.body.skin_depth_mm[tuple(inside)] < _DEEP_MM:
+            return False
+        area = float(self.skeleton.trabecular[:, :, k].sum()) * self.spacing[0] * self.spacing[1]
+        if area < _TRUNK_BONE_MM2:
+            return False
+        onto_bone = open_ways = 0
+        steps = np.arange(2.0, _SIGHT_MM, min(self.spacing[:2]))
+        angles = np.arange(_WAYS) * 2 * np.pi / _WAYS
+        for angle in angles:
+            i = np.rint(x + steps * np.cos(angle) / self.spacing[0]).astype(int)
+            j = np.rint(y + steps * np.sin(angle) / self.spacing[1]).astype(int)
+            seen = (i >= 0) & (j >= 0) & (i < self.hu.shape[0]) & (j < self.hu.shape[1])
+            bone = self.skeleton.mask[i[seen], j[seen], k]
+            air = ~self.body.mask[i[seen], j[seen], k]
+            first_bone = int(np.argmax(bone)) if bone.any() else 10**9
+            first_air = int(np.argmax(air)) if air.any() else 10**9
+            onto_bone += first_bone < first_air
+            open_ways += first_air < first_bone
+        return onto_bone >= 0.2 * _WAYS and open_ways < 0.3 * _WAYS
+
+    def _cut(self, member: Mask, box: Box, hu: NDArray[np.float32]) -> Exclusion | None:
+        shape = self.hu.shape
+        if box[0].start == 0 or box[1].start == 0 or box[0].stop == shape[0] or box[1].stop == shape[1]:
+            return Exclusion.CUT_BONE
+        height = (box[2].stop - box[2].start) * self.spacing[2]
+        if (box[2].start == 0 or box[2].stop == shape[2]) and height <= 25.0:
+            end = member[:, :, 0] if box[2].start == 0 else member[:, :, -1]
+            area = float(end.sum()) * self.spacing[0] * self.spacing[1]
+            widest = max(float(member[:, :, k].sum()) for k in range(member.shape[2]))
+            widest *= self.spacing[0] * self.spacing[1]
+            if area > 100.0 and area > 0.7 * widest and float(np.percentile(hu, 75)) > 220.0:
+                return Exclusion.CUT_BONE
+        return None
+
+    def _vessel(self, member: Mask, box: Box) -> Exclusion | None:
+        if looks_like_contrast_lumen(self.hu[box], member, self.spacing, length_mm=self.hu.shape[2] * self.spacing[2]):
+            return Exclusion.CONTRAST_VESSEL
+        wide = grow_box(box, self.hu.shape, self.spacing, 3.0)
+        inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, wide, strict=True))
+        framed = np.zeros(self.hu[wide].shape, dtype=bool)
+        framed[inner] = member
+        depth = float(np.median(self.body.skin_depth_mm[box][member]))
+        if looks_like_artery_wall(self.hu[wide], framed, self.spacing, depth_mm=depth):
+            return Exclusion.ARTERY_WALL
+        return None
+
+    def _foreign(self, member: Mask, box: Box) -> Exclusion | None:
+        depth = self.body.skin_depth_mm[box][member]
+        extents = self._extents(member)
+        if extents[0] > 60.0 and extents[1] < 9.0 and float(depth.min()) < 1.5 and float(depth.max()) > 8.0:
+            return Exclusion.TUBE
+        hu = self.hu[box][member]
+        if float(np.percentile(depth, 75)) < 0.9 * max(self.spacing[:2]) and float(np.median(hu)) > 130.0:
+            proud = self._stands_proud(box)
+            return Exclusion.ON_SKIN if proud else None
+        return None
+
+    def _stands_proud(self, box: Box) -> bool:
+        """True when air lies around the component on most sides."""
+        wide = grow_box(box, self.hu.shape, self.spacing, 5.0)
+        return float((~self.body.mask[wide]).mean()) > 0.6
+
+    def _extents(self, member: Mask) -> NDArray[np.float64]:
+        """Principal lengths, longest first. [mm]"""
+        points = np.argwhere(member) * np.asarray(self.spacing)
+        floor = np.asarray(sorted(self.spacing, reverse=True))
+        if len(points) < 4:
+            return floor
+        centered = points - points.mean(0)
+        values = np.linalg.eigvalsh(centered.T @ centered / len(points))[::-1]
+        return np.asarray(np.maximum(4.0 * np.sqrt(np.maximum(values, 0.0)), floor))

@@ -1,0 +1,103 @@
+"""Contents of the body cavities: bowel, bladder and what lies among them, which is no soft tissue of limb or wall."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.segment.calcium.body import Body
+from heliotrope.segment.calcium.bone import Skeleton
+from heliotrope.segment.calcium.geometry import (
+    Mask,
+    Spacing,
+    depth_inside,
+    dilate,
+    distance_to,
+    label,
+    smooth,
+)
+
+_LEAST_GAS_MM3 = 150.0
+_GAS_DEPTH_MM = 18.0
+_CONTRAST_HU = (130.0, 700.0)
+_CONTRAST_CORE_MM = 3.5
+_LEAST_CONTRAST_MM3 = 400.0
+_LEAST_FAR_CONTRAST_MM3 = 4000.0
+_REACH_MM = 38.0
+_ALONG_MM = 12.0
+
+
+def find_cavity(hu: NDArray[np.float32], body: Body, skeleton: Skeleton, spacing: Spacing) -> Mask:
+    """Contents of abdomen and pelvis, recognized by gas and by lumens full of contrast.
+
+    Parameters
+    ----------
+    hu : float32 array (x, y, z)
+        CT. [HU]
+    body : Body
+    skeleton : Skeleton
+    spacing : tuple of 3 floats
+        [mm]
+
+    Returns
+    -------
+    bool array
+        Soft tissue, gas and lumens that lie nearer to a bowel or bladder lumen than to the skin, within 38 mm of it and
+        not behind bone. Empty when no lumen is seen, as in a limb.
+    """
+    seeds = _gas(body, spacing)
+    if not seeds.any():
+        return seeds
+    seeds |= _contrast(hu, body, skeleton, seeds, spacing)
+    distance = distance_to(seeds, spacing)
+    zone = body.mask & ~skeleton.mask & (distance < np.minimum(body.skin_depth_mm, _REACH_MM))
+    along = max(1, round(_ALONG_MM / spacing[2]))
+    near = ndimage.maximum_filter1d(seeds.astype(np.uint8), 2 * along + 1, axis=2).astype(bool)
+    out = np.zeros_like(seeds)
+    for k in range(seeds.shape[2]):
+        if not near[:, :, k].any():
+            continue
+        parts, count = ndimage.label(zone[:, :, k])
+        hit = np.zeros(count + 1, dtype=bool)
+        hit[np.unique(parts[near[:, :, k]])] = True
+        hit[0] = False
+        out[:, :, k] = hit[parts]
+    # small bones and calcium that the lumens' neighborhood encloses belong to it
+    for k in range(out.shape[2]):
+        if out[:, :, k].any():
+            out[:, :, k] = ndimage.binary_fill_holes(out[:, :, k]) & ~skeleton.mask[:, :, k]
+    return out
+
+
+def _gas(body: Body, spacing: Spacing) -> Mask:
+    numbers, count = label(body.gas)
+    if count == 0:
+        return np.zeros_like(body.gas)
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1) * float(np.prod(spacing))
+    deepest = ndimage.maximum(body.skin_depth_mm, numbers, np.arange(count + 1))
+    keep = (sizes >= _LEAST_GAS_MM3) & (np.asarray(deepest) > _GAS_DEPTH_MM)
+    # air of a fold that the image edge closes is no bowel gas
+    edges = (numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1])
+    keep[np.unique(np.concatenate([edge.ravel() for edge in edges]))] = False
+    keep[0] = False
+    return np.asarray(keep[numbers])
+
+
+def _contrast(hu: NDArray[np.float32], body: Body, skeleton: Skeleton, gas: Mask, spacing: Spacing) -> Mask:
+    """Thick dense lumens: large ones within 120 mm of gas, smaller ones beside gas or a large one."""
+    even = smooth(hu, 1.0, spacing)
+    dense = (even > _CONTRAST_HU[0]) & (even < _CONTRAST_HU[1]) & body.mask
+    dense &= ~dilate(skeleton.mask | skeleton.joints, 3.0, spacing)
+    core = depth_inside(dense, spacing) > _CONTRAST_CORE_MM
+    numbers, count = label(dense)
+    if count == 0 or not core.any():
+        return np.zeros_like(dense)
+    keep = np.zeros(count + 1, dtype=bool)
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1) * float(np.prod(spacing))
+    for n in np.unique(numbers[core & (distance_to(gas, spacing) < 120.0)]):
+        keep[n] = n > 0 and sizes[n] >= _LEAST_FAR_CONTRAST_MM3
+    large = gas | keep[numbers]
+    for n in np.unique(numbers[core & (distance_to(large, spacing) < 25.0)]):
+        keep[n] = n > 0 and sizes[n] >= _LEAST_CONTRAST_MM3
+    return np.asarray(keep[numbers])
