@@ -64,7 +64,9 @@ class CtCalcinosisSettings:
 
     def __post_init__(self) -> None:
         if min(self.shape) < 8 or min(self.voxel_mm) <= 0 or self.slices_averaged < 1:
-            raise InputError("CT phantom: at least 8 voxels of positive size per axis", hint="enlarge shape or voxel_mm")
+            raise InputError(
+                "CT phantom: at least 8 voxels of positive size per axis", hint="enlarge shape or voxel_mm"
+            )
         if self.limbs not in (1, 2):
             raise InputError(f"CT phantom: {self.limbs} limbs; 1 or 2 can be built", hint="give limbs=1 or limbs=2")
         if self.noise_hu < 0:
@@ -182,8 +184,7 @@ def build_ct_calcinosis(
     if not 0.2 <= growth <= 5:
         raise InputError(f"CT phantom: growth factor {growth}; 0.2 to 5 is possible", hint="1.2 is 20 % more mineral")
     rng = np.random.default_rng(seed)
-    nx, ny, nz = chosen.shape
-    length = nz * chosen.voxel_mm[2]
+    length = chosen.shape[2] * chosen.voxel_mm[2]
     levels = np.arange(-length / 2 - 1, length / 2 + 1, _LEVEL_STEP_MM)
     centers = [(0.0, 0.0)] if chosen.limbs == 1 else [(-76.0, 0.0), (76.0, 0.0)]
     half_septum = 0.15 if variant is CalcinosisVariant.THIN_SEPTA else 0.8
@@ -324,7 +325,8 @@ def _assemble(
     known = {truth.number for truth in truths}
     label = np.where((fraction >= 0.5) & np.isin(owner, list(known)), owner, 0).astype(np.uint16)
     legend = {
-        t.number: Region("calcification", t.side, f"lesion {t.number}: {t.plane or 'vascular'} {t.shape}") for t in truths
+        t.number: Region("calcification", t.side, f"lesion {t.number}: {t.plane or 'vascular'} {t.shape}")
+        for t in truths
     }
     labels = LabelMap(label, grid, legend, source=f"heliotrope phantom {variant}, seed {seed}")
     image = np.clip(np.rint(image), -1024, 3071).astype(np.float32)

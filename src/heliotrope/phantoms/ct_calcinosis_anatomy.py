@@ -73,7 +73,7 @@ class LimbAnatomy:
 
     def column(self, angle_rad: float) -> int:
         """Nearest table column of an angle."""
-        return int(round(angle_rad / (2 * np.pi) * N_ANGLES)) % N_ANGLES
+        return round(angle_rad / (2 * np.pi) * N_ANGLES) % N_ANGLES
 
 
 def draw_limb(

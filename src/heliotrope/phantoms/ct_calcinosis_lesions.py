@@ -83,13 +83,13 @@ def draw_lesions(rng: np.random.Generator, limb: LimbAnatomy, *, length_mm: floa
     thick = [slot for slot in slots if _subcutis(limb, float(sectors[slot[0]]), float(levels[slot[1]])) > 9.0]
     if thick:
         slots.remove(thick[0])
-        lesions.append(_net(rng, limb, float(sectors[thick[0][0]]), float(levels[thick[0][1]])))
+        lesions.append(_net(rng, float(sectors[thick[0][0]]), float(levels[thick[0][1]])))
     for _ in range(3):
         s, k = slots.pop()
-        lesions.append(_plaque(rng, limb, float(sectors[s]), float(levels[k])))
+        lesions.append(_plaque(rng, float(sectors[s]), float(levels[k])))
     for _ in range(2):
         s, k = slots.pop()
-        lesions.append(_fascial_sheet(rng, limb, float(sectors[s]), float(levels[k])))
+        lesions.append(_fascial_sheet(rng, float(sectors[s]), float(levels[k])))
     for s, k in slots:
         nodule = _nodule(rng, limb, float(sectors[s] + rng.uniform(-0.2, 0.2)), float(levels[k] + rng.uniform(-5, 5)))
         if nodule is not None:
@@ -113,12 +113,12 @@ def _skin(limb: LimbAnatomy, angle: float, z: float) -> float:
     return float(limb.skin_radius_mm[limb.row(z), limb.column(angle)])
 
 
-def _plaque(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float) -> Lesion:
+def _plaque(rng: np.random.Generator, angle: float, z: float) -> Lesion:
     values = (_wrap(angle), z, float(rng.uniform(5, 10)), float(rng.uniform(5, 9)), SKIN_THICKNESS_MM)
     return Lesion(TissuePlane.CUTANEOUS, "sheet", float(rng.uniform(350, 700)), ((Form.SKIN_PATCH, values),))
 
 
-def _fascial_sheet(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float) -> Lesion:
+def _fascial_sheet(rng: np.random.Generator, angle: float, z: float) -> Lesion:
     values = (_wrap(angle), z, float(rng.uniform(12, 18)), float(rng.uniform(11, 14)), float(rng.uniform(0.75, 0.9)))
     return Lesion(TissuePlane.FASCIAL, "sheet", float(rng.uniform(350, 700)), ((Form.FASCIA_PATCH, values),))
 
@@ -136,9 +136,9 @@ def _nodule(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float)
     return Lesion(TissuePlane.SUBCUTANEOUS, "nodular", float(rng.uniform(250, 800)), (part,))
 
 
-def _net(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float) -> Lesion:
-    values = (_wrap(angle), z, 20.0, 13.0, float(rng.uniform(1.4, 1.6)), float(rng.uniform(0.34, 0.42)))
-    return Lesion(TissuePlane.SUBCUTANEOUS, "reticular", float(rng.uniform(400, 650)), ((Form.NET, values),))
+def _net(rng: np.random.Generator, angle: float, z: float) -> Lesion:
+    values = (_wrap(angle), z, 20.0, 13.0, float(rng.uniform(1.7, 2.0)), float(rng.uniform(0.45, 0.6)))
+    return Lesion(TissuePlane.SUBCUTANEOUS, "reticular", float(rng.uniform(450, 700)), ((Form.NET, values),))
 
 
 def _mass(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float) -> Lesion:
@@ -153,6 +153,10 @@ def _mass(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float) -
     return Lesion(TissuePlane.SUBCUTANEOUS, "tumoral", float(rng.uniform(450, 900)), tuple(parts))
 
 
+def _level(rng: np.random.Generator, reach: float) -> float:
+    return float(rng.uniform(-1, 1)) * max(reach, 0.0)
+
+
 def _deep(rng: np.random.Generator, limb: LimbAnatomy, length_mm: float) -> list[Lesion]:
     lesions = []
     centers = limb.muscle_centers_mm
@@ -161,12 +165,12 @@ def _deep(rng: np.random.Generator, limb: LimbAnatomy, length_mm: float) -> list
     order = rng.permutation(np.arange(1, 9))
     for wall in (int(order[0]), int(order[4])):
         neighbor = wall % 8 + 1
-        half = float(rng.uniform(14, 20))
-        values = (wall, neighbor, float(rng.uniform(-ends + half, ends - half)), half, 24.0, 56.0, 0.8)
+        half = min(float(rng.uniform(14, 20)), 0.8 * ends)
+        values = (wall, neighbor, _level(rng, ends - half), half, 24.0, 56.0, 0.8)
         part = (Form.SEPTUM_PATCH, tuple(float(v) for v in values))
         lesions.append(Lesion(TissuePlane.INTERMUSCULAR, "sheet", float(rng.uniform(300, 650)), (part,)))
     for cell in order[1:4]:
-        z0 = float(rng.uniform(-ends + 14, ends - 14))
+        z0 = _level(rng, ends - 14)
         parts = []
         for _ in range(7):
             dx, dy, dz = rng.normal(0, (3.2, 3.2, 4.0))
@@ -175,14 +179,14 @@ def _deep(rng: np.random.Generator, limb: LimbAnatomy, length_mm: float) -> list
             parts.append((Form.BALL_IN_MUSCLE, (float(x), float(y), float(z0 + dz), radius, 1.6)))
         lesions.append(Lesion(TissuePlane.INTRAMUSCULAR, "clump", float(rng.uniform(300, 900)), tuple(parts)))
     for cell in order[5:7]:
-        half = float(rng.uniform(16, 24))
-        z0 = float(rng.uniform(-ends + half, ends - half))
-        values = (centers[cell, 0] * 1.05, centers[cell, 1] * 1.05, z0, half, float(rng.uniform(1.2, 1.5)))
-        part = (Form.LINE, tuple(float(v) for v in values))
+        half = min(float(rng.uniform(16, 24)), 0.8 * ends)
+        z0 = _level(rng, ends - half)
+        line = (centers[cell, 0] * 1.05, centers[cell, 1] * 1.05, z0, half, float(rng.uniform(1.2, 1.5)))
+        part = (Form.LINE, tuple(float(v) for v in line))
         lesions.append(Lesion(TissuePlane.INTRAMUSCULAR, "linear", float(rng.uniform(400, 700)), (part,)))
     # a plaque close to the cortex, with a gap of 2 mm
     fx, fy = limb.femur_mm
-    z0 = float(rng.uniform(-ends + 6, ends - 6))
+    z0 = _level(rng, ends - 6)
     part = (Form.BALL_IN_MUSCLE, (fx - 14.5 - 5.2, fy, z0, 3.2, 1.2))
     lesions.append(Lesion(TissuePlane.INTRAMUSCULAR, "nodular", float(rng.uniform(400, 800)), (part,)))
     return lesions

@@ -1,4 +1,6 @@
-"""Renders limbs and lesions into voxels: eight sub-voxels a voxel, counted one by one, so that partial volume is exact."""
+"""Renders limbs and lesions into voxels: eight sub-voxels a voxel, counted one by one, so that partial volume is
+exact.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from heliotrope.phantoms.ct_calcinosis_anatomy import FASCIA_THICKNESS_MM, FEMUR_RADII_MM, SKIN_THICKNESS_MM, VESSEL_RADII_MM
+from heliotrope.phantoms.ct_calcinosis_anatomy import (
+    FASCIA_THICKNESS_MM,
+    FEMUR_RADII_MM,
+    SKIN_THICKNESS_MM,
+    VESSEL_RADII_MM,
+)
 from heliotrope.physics.ct_attenuation import AIR_HU, FAT_HU, MUSCLE_HU, SKIN_HU
 
 _FASCIA_HU = 45.0
@@ -50,8 +57,8 @@ def _part_holds(
         if d2 >= p[4] * p[4]:
             return False
         if form == 4:
-            return depth > _SKIN + p[5] and s > p[5]
-        return in_muscle and septum > p[5] and muscle_depth > 2.0 and artery > 8.5
+            return bool(depth > _SKIN + p[5] and s > p[5])
+        return bool(in_muscle and septum > p[5] and muscle_depth > 2.0 and artery > 8.5)
     if form == 0 or form == 1 or form == 2:  # patches around an angle
         dz = z - p[2]
         if abs(dz) > p[4]:
@@ -63,28 +70,29 @@ def _part_holds(
             da += 2 * np.pi
         arc = abs(da) * r
         if form == 0:
-            return 0.2 < depth < _SKIN - 0.1 and (arc / p[3]) ** 2 + (dz / p[4]) ** 2 < 1
+            return bool(0.2 < depth < _SKIN - 0.1 and (arc / p[3]) ** 2 + (dz / p[4]) ** 2 < 1)
         if arc > p[3]:
             return False
         if form == 1:
-            return abs(s) < p[5]
+            return bool(abs(s) < p[5])
         if depth < _SKIN + 1.5 or s < 2.5:
             return False
         u, v, w = x / p[5], y / p[5], z / p[5]
         g = np.sin(u) * np.cos(v) + np.sin(v) * np.cos(w) + np.sin(w) * np.cos(u)
-        return abs(g) < p[6]
+        return bool(abs(g) < p[6])
     if form == 3:
         if not in_muscle or septum > p[7] or abs(z - p[3]) > p[4] or r < p[5] or r > p[6] or artery < 8.0:
             return False
         a, b = int(p[1]), int(p[2])
-        return (cell == a and neighbor == b) or (cell == b and neighbor == a)
+        return bool((cell == a and neighbor == b) or (cell == b and neighbor == a))
     if form == 6:
         dz = z - p[3]
         if abs(dz) > p[4] or not in_muscle or septum < 1.2 or artery < 8.0 or muscle_depth < 2.0:
             return False
-        return (x - p[1] - 0.08 * dz) ** 2 + (y - p[2] - 2 * np.sin(dz / 14)) ** 2 < p[5] * p[5]
+        return bool((x - p[1] - 0.08 * dz) ** 2 + (y - p[2] - 2 * np.sin(dz / 14)) ** 2 < p[5] * p[5])
     if form == 7:
-        return abs(artery - _ARTERY) < 0.6 and np.cos(artery_angle + 0.15 * z + p[1]) > 0.2 and np.sin(z / 5 + p[1]) > -0.4
+        tracks = np.cos(artery_angle + 0.15 * z + p[1]) > 0.2 and np.sin(z / 5 + p[1]) > -0.4
+        return bool(abs(artery - _ARTERY) < 0.6 and tracks)
     return False
 
 
@@ -112,6 +120,7 @@ def render(
     texture: NDArray[np.float32],
     slope: float,
 ) -> tuple[Any, ...]:
+    """Attenuation before calcium, mineral, calcified share, owner, fascia distance; volume and mass by lesion."""
     nx, ny, nz = shape
     before = np.empty(shape, np.float32)
     mineral = np.zeros(shape, np.float32)

@@ -103,11 +103,14 @@ def table_calibration(tube_voltage_kv: float | None) -> HydroxyapatiteCalibratio
     voltages = sorted(SLOPE_BY_TUBE_VOLTAGE)
     if tube_voltage_kv is None:
         return HydroxyapatiteCalibration(
-            SLOPE_BY_TUBE_VOLTAGE[120.0], "table slope for 120 kVp; the header states no tube voltage (unverified)", False
+            SLOPE_BY_TUBE_VOLTAGE[120.0],
+            "table slope for 120 kVp; the header states no tube voltage (unverified)",
+            False,
         )
     if not 60.0 <= tube_voltage_kv <= 160.0:
         raise InputError(
-            f"tube voltage {tube_voltage_kv:g} kV: 60 to 160 kV is possible in CT", hint="check (0018,0060) of the series"
+            f"tube voltage {tube_voltage_kv:g} kV: 60 to 160 kV is possible in CT",
+            hint="check (0018,0060) of the series",
         )
     low = max((v for v in voltages if v <= tube_voltage_kv), default=voltages[0])
     high = min((v for v in voltages if v >= tube_voltage_kv), default=voltages[-1])

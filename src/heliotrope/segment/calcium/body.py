@@ -112,7 +112,8 @@ def split_limbs(mask: Mask, bone: Mask, spacing: Spacing) -> NDArray[np.uint8]:
 
     Notes
     -----
-    Limbs are told apart where bodies are separate components in at least a third of the slices; slices in which they touch are
+    Limbs are told apart where bodies are separate components in at least a third of the slices; slices in which
+    they touch are
     split at the watershed of the distance from the skin, seeded by the bones.
     """
     out = mask.astype(np.uint8)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage import measure
 
+from heliotrope.domain.errors import QualityRefusal
 from heliotrope.segment.calcium.geometry import (
     Mask,
     Spacing,
@@ -18,6 +20,7 @@ from heliotrope.segment.calcium.geometry import (
     fill_slices_cut_by_the_field,
     grow_box,
     label,
+    opened,
     smooth,
 )
 
@@ -28,11 +31,14 @@ CORTEX_HU = 350.0
 """A bone's densest tenth lies above this. [HU]"""
 
 _CUT_GAP_MM = 50.0
+_NET_DEPTH_MM = 16.0
+_NET_STRAND_MM = 2.8
 _LEAST_BONE_MM3 = 1500.0
+_LEAST_BRAIN_MM3 = 150_000.0
 _SHAFT_AREA_MM2 = (100.0, 1600.0)
 _NECK_MM = 3.0
 _PROUD_MM = 5.0
-_TRABECULAR_HU = 90.0
+_TRABECULAR_HU = (90.0, 700.0)
 _JOINT_CLOSING_MM = 8.0
 
 
@@ -61,7 +67,9 @@ class Skeleton:
     rim_mm: float
 
 
-def find_skeleton(hu: NDArray[np.float32], body: Mask, spacing: Spacing) -> Skeleton:
+def find_skeleton(
+    hu: NDArray[np.float32], body: Mask, skin_depth_mm: NDArray[np.float32], spacing: Spacing
+) -> Skeleton:
     """Bones, from what dense components enclose.
 
     Parameters
@@ -69,13 +77,17 @@ def find_skeleton(hu: NDArray[np.float32], body: Mask, spacing: Spacing) -> Skel
     hu : float32 array (x, y, z)
         CT. [HU]
     body : bool array
+    skin_depth_mm : float32 array
+        Distance to the skin. [mm]
     spacing : tuple of 3 floats
         [mm]
 
     Notes
     -----
-    A dense component is bone when it holds marrow or trabecular bone behind a denser shell, or when it is long and dense and
-    hollow over most of its length. What stands more than 5 mm proud of a bone's shaft on a thin neck is given back: plaques
+    A dense component is bone when it holds marrow or trabecular bone behind a denser shell, or when it is long and
+    dense and
+    hollow over most of its length. What stands more than 5 mm proud of a bone's shaft on a thin neck is given back:
+    plaques
     grown onto cortex. Ends, where every outline is irregular, give nothing back.
     """
     smoothed = smooth(hu, 0.6, spacing)
@@ -84,8 +96,6 @@ def find_skeleton(hu: NDArray[np.float32], body: Mask, spacing: Spacing) -> Skel
     mask = np.zeros_like(dense)
     voxel = float(np.prod(spacing))
     for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
-        if part is None:
-            continue
         size = float(np.prod([(p.stop - p.start) * s for p, s in zip(part, spacing, strict=True)]))
         if size < 1000.0:
             continue
@@ -94,7 +104,8 @@ def find_skeleton(hu: NDArray[np.float32], body: Mask, spacing: Spacing) -> Skel
         if float(solid.sum()) * voxel < 300.0:
             continue
         filled = _fill(solid, box, hu.shape, spacing)
-        if _is_bone(hu[box], solid, filled, spacing):
+        shallow = float(np.median(skin_depth_mm[box][solid])) < _NET_DEPTH_MM
+        if _is_bone(hu[box], solid, filled, spacing) and not (shallow and _is_net(solid, filled, spacing)):
             kept = filled & ~_proud_of_shaft(smoothed[box], solid, filled, spacing)
             mask[box] |= kept & body[box]
     mask = _fill(mask, (slice(0, 10**6),) * 3, hu.shape, spacing) & body if mask.any() else mask
@@ -104,8 +115,10 @@ def find_skeleton(hu: NDArray[np.float32], body: Mask, spacing: Spacing) -> Skel
     box_or_none = bounding_box(mask, spacing, margin_mm=2.0)
     if box_or_none is not None:
         b = box_or_none
-        interior = depth_inside(mask[b], spacing) > 4.0
-        trabecular[b] = interior & (smooth(hu[b], 2.0, spacing) > _TRABECULAR_HU)
+        calm = smooth(hu[b], 1.2, spacing)
+        band = (depth_inside(mask[b], spacing) > 4.0) & (calm > _TRABECULAR_HU[0]) & (calm < _TRABECULAR_HU[1])
+        # the blurred inner face of a thick cortex reads alike, but is thin
+        trabecular[b] = opened(band, 2.6, spacing)
     return Skeleton(mask, trabecular, _joints(mask, trabecular, body, spacing), rim, rim_mm)
 
 
@@ -155,6 +168,7 @@ def _is_bone(hu: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacin
     lumens, count = ndimage.label(filled & ~solid)
     largest = 0.0
     hollow_slices = 0
+    _refuse_head(hu, filled & ~solid, voxel)
     for k in range(solid.shape[2]):
         sizes = np.bincount(lumens[:, :, k].ravel(), minlength=count + 1)[1:]
         area = float(filled[:, :, k].sum())
@@ -163,7 +177,7 @@ def _is_bone(hu: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacin
         hollow_slices += area > 0 and top > 0.15 * area
     slices = int((filled.any(axis=(0, 1))).sum())
     if hollow_slices >= max(2, 0.3 * slices) and largest > 25.0:
-        return _encloses_marrow(hu, filled, lumens, spacing)
+        return _encloses_marrow(filled, lumens > 0, spacing)
     # no lumen at this threshold: trabecular bone shows a denser shell around a calmer, less dense inside
     depth = depth_inside(np.pad(filled, 1, mode="edge"), spacing)[1:-1, 1:-1, 1:-1]
     inside, shell = depth > 4.5, filled & (depth > 0.5) & (depth <= 3.0)
@@ -172,12 +186,45 @@ def _is_bone(hu: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacin
     return float(np.median(hu[inside])) < 0.85 * float(np.percentile(hu[shell], 75)) and volume > 4000.0
 
 
-def _encloses_marrow(hu: NDArray[np.float32], filled: Mask, lumens: NDArray[np.int32], spacing: Spacing) -> bool:
+def _is_net(solid: Mask, filled: Mask, spacing: Spacing) -> bool:
+    """Thin strands around many cells of like size: calcium of the subcutis; a bone has one lumen,
+    a rounded outline or thick parts.
+    """
+    if float(np.percentile(depth_inside(solid, spacing)[solid], 99)) > _NET_STRAND_MM:
+        return False
+    shares: list[float] = []
+    rounded: list[float] = []
+    for k in range(solid.shape[2]):
+        if filled[:, :, k].sum() > 12:
+            outline = measure.regionprops(filled[:, :, k].astype(np.uint8))[0]
+            rounded.append(float(outline.solidity))
+        cells, count = ndimage.label(filled[:, :, k] & ~solid[:, :, k])
+        if count:
+            sizes = np.bincount(cells.ravel())[1:]
+            shares.append(float(sizes.max()) / float(sizes.sum()))
+    many_cells = bool(shares) and float(np.median(shares)) < 0.6
+    return many_cells or (bool(rounded) and float(np.median(rounded)) < 0.7)
+
+
+def _refuse_head(hu: NDArray[np.float32], lumen: Mask, voxel: float) -> None:
+    """A closed shell around much fat-free soft tissue is a skull."""
+    if float(lumen.sum()) * voxel < _LEAST_BRAIN_MM3:
+        return
+    values = hu[lumen]
+    if 5.0 < float(np.median(values)) < 70.0 and float((values < -40.0).mean()) < 0.03:
+        raise QualityRefusal(
+            f"CT: a closed shell of bone holds {float(lumen.sum()) * voxel / 1000:.0f} mL of fat-free "
+            "soft tissue: a head",
+            hint="calcinosis is measured in limbs and body wall; choose a CT of these",
+            code="E_HEAD",
+        )
+
+
+def _encloses_marrow(filled: Mask, inside: Mask, spacing: Spacing) -> bool:
     """False for a shell of calcium around a limb: what it encloses is wider than any marrow, or holds another bone."""
     widest = max(float(filled[:, :, k].sum()) for k in range(filled.shape[2])) * spacing[0] * spacing[1]
     if widest > 20000.0:
         return False
-    inside = lumens > 0
     net_like = ndimage.label(inside)[1] > 40 and float(np.percentile(depth_inside(inside, spacing)[inside], 90)) < 3.5
     return not net_like
 
@@ -198,7 +245,9 @@ def _proud_of_shaft(smoothed: NDArray[np.float32], solid: Mask, filled: Mask, sp
         marrow = lumen[:, :, k]
         if not _SHAFT_AREA_MM2[0] < area < _SHAFT_AREA_MM2[1] or not marrow.any():
             continue
-        shaft[k] = float(np.median(smoothed[:, :, k][marrow])) < 60.0 and float(marrow.sum()) > 0.15 * float(plane.sum())
+        shaft[k] = float(np.median(smoothed[:, :, k][marrow])) < 60.0 and float(marrow.sum()) > 0.15 * float(
+            plane.sum()
+        )
     if not shaft.any() or not core.any():
         return np.zeros_like(filled)
     proud = filled & ~core & shaft[None, None, :]
@@ -207,8 +256,8 @@ def _proud_of_shaft(smoothed: NDArray[np.float32], solid: Mask, filled: Mask, sp
     away = distance_to(core, spacing)
     pieces, count = label(proud & (away > 1.0))
     out = np.zeros_like(filled)
-    reach = ndimage.maximum(away, pieces, np.arange(1, count + 1)) if count else []
-    for n, far in enumerate(reach, start=1):
-        if far > _PROUD_MM:
-            out |= pieces == n
+    for n in range(1, count + 1):
+        piece = pieces == n
+        if float(away[piece].max()) > _PROUD_MM:
+            out |= piece
     return out

@@ -41,6 +41,7 @@ _DEEP_MM = 30.0
 _TRUNK_BONE_MM2 = 300.0
 _SIGHT_MM = 160.0
 _WAYS = 24
+_BONE_END_HALF_WIDTH_MM = 3.5
 
 
 class Exclusion(StrEnum):
@@ -111,6 +112,7 @@ def read_tissue(
     QualityRefusal
         Too little lean tissue, or lean tissue that does not read like muscle: wrong rescale or no CT.
     """
+    _require_hounsfield(hu, body)
     smoothed = smooth(hu, 0.6, spacing)
     broad = smooth(hu, 1.6, spacing)
     lean = body.mask & ~skeleton.mask & ~cavity & (broad > -10) & (broad < 110) & (body.skin_depth_mm > 8.0)
@@ -134,6 +136,31 @@ def read_tissue(
     factor = NOISE_FACTOR_CONTRAST if contrast else NOISE_FACTOR
     threshold = np.maximum(CALCIUM_THRESHOLD_HU, muscle + factor * local).astype(np.float32)
     return Tissue(muscle, noise, threshold, smoothed)
+
+
+def _require_hounsfield(hu: NDArray[np.float32], body: Body) -> None:
+    """Body tissue must read like fat and muscle, and the air beside it like air."""
+    near = ndimage.binary_dilation(body.mask, iterations=7) & ~ndimage.binary_dilation(body.mask, iterations=3)
+    darkest = float(np.percentile(hu[::2, ::2, ::2], 0.5))
+    air = -1000.0 if darkest > -250.0 else darkest
+    air = float(np.median(hu[near])) if int(near.sum()) > 500 else max(air, -1000.0)
+    if not -1150.0 < air < -700.0:
+        raise QualityRefusal(
+            f"CT: air beside the body reads {air:.0f} HU (-1150 to -700 HU needed)",
+            hint="check rescale slope and intercept: air must read about -1000 HU",
+            code="E_HOUNSFIELD",
+        )
+    values = hu[body.mask & ~body.gas]
+    soft = float(((values > -190) & (values < 150)).mean())
+    counts, edges = np.histogram(values[(values > -25) & (values < 250)], bins=55)
+    peak = float(edges[int(np.argmax(ndimage.uniform_filter1d(counts.astype(float), 3)))]) if counts.sum() else 0.0
+    if soft < 0.5 or not 5.0 <= peak <= 110.0:
+        raise QualityRefusal(
+            f"CT: {100 * soft:.0f} % of the body reads between -190 and 150 HU, lean tissue peaks at {peak:.0f} HU "
+            "(at least 50 % and 5 to 110 HU needed)",
+            hint="check rescale slope and intercept: fat must read about -100 HU, muscle about 50 HU",
+            code="E_HOUNSFIELD",
+        )
 
 
 def find_candidates(
@@ -175,8 +202,6 @@ def find_candidates(
     surroundings = _Surroundings(hu, body, skeleton, cavity, streaks, spacing, contrast)
     kept = 0
     for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
-        if part is None:
-            continue
         box = (part[0], part[1], part[2])
         member = numbers[box] == n
         reason = surroundings.reason(member, box)
@@ -187,8 +212,9 @@ def find_candidates(
             if in_rim.any():
                 excluded[box][in_rim] = 1 + reasons.index(Exclusion.JUXTACORTICAL)
                 volumes[Exclusion.JUXTACORTICAL] += float(in_rim.sum()) * voxel
-            kept += 1
-            out[box][remainder] = kept
+            if remainder.any():
+                kept += 1
+                out[box][remainder] = kept
         else:
             excluded[box][member] = 1 + reasons.index(reason)
             volumes[reason] += float(member.sum()) * voxel
@@ -213,8 +239,6 @@ def _drop_beside_small_bones(
         voxel = float(np.prod(spacing))
         kept = 0
         for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
-            if part is None:
-                continue
             member = numbers[part] == n
             deep = float(np.median(body.skin_depth_mm[part][member])) > 20.0
             if deep and near[part][member].any() and float(member.sum()) * voxel < 500.0:
@@ -299,7 +323,7 @@ class _Surroundings:
         end = float(self.end_distance[box][member].min())
         near = float(away.min())
         long, _, thin = self._extents(member)
-        compact = long < 3.0 * max(thin, max(self.spacing))
+        compact = long < 3.0 * max(thin, *self.spacing)
         deep = float(np.median(self.body.skin_depth_mm[box][member])) > 8.0
         sesamoid = near < 9.0 and volume < 3000.0 and long < 25.0 and compact and deep
         bone_end = near < 5.0 and long < 50.0 and volume < 2000.0 and float(np.percentile(hu, 90)) > 220.0
@@ -351,7 +375,9 @@ class _Surroundings:
             area = float(end.sum()) * self.spacing[0] * self.spacing[1]
             widest = max(float(member[:, :, k].sum()) for k in range(member.shape[2]))
             widest *= self.spacing[0] * self.spacing[1]
-            if area > 100.0 and area > 0.7 * widest and float(np.percentile(hu, 75)) > 220.0:
+            half_width = float(ndimage.distance_transform_edt(np.pad(end, 1), sampling=self.spacing[:2]).max())
+            solid = half_width > _BONE_END_HALF_WIDTH_MM
+            if solid and area > 100.0 and area > 0.7 * widest and float(np.percentile(hu, 75)) > 220.0:
                 return Exclusion.CUT_BONE
         return None
 

@@ -142,11 +142,11 @@ _SECOND_SHARE = 0.25
 
 def describe(setting: Setting, count: int, side: Side | None) -> tuple[Component, ...]:
     """Plane and shape of every component."""
-    gradient = np.stack(np.gradient(ndimage.gaussian_filter(setting.fascia_distance_mm, 2), *setting.spacing), -1)
+    even = ndimage.gaussian_filter(setting.fascia_distance_mm, 2)
+    gradient = np.stack([np.gradient(even, setting.spacing[a], axis=a) for a in range(3)], axis=-1)
     out = []
     for n, part in enumerate(ndimage.find_objects(setting.numbers, max_label=count), start=1):
-        if part is not None:
-            out.append(_describe(setting, n, part, gradient, side))
+        out.append(_describe(setting, n, part, gradient, side))
     return tuple(out)
 
 
@@ -160,7 +160,7 @@ def _describe(
     features = _features(member, spacing)
     volume = float(member.sum()) * float(np.prod(spacing))
     shape = _shape_of(volume, features, float(shares[0]), float(shares[1]))
-    plane, second, by_plane, fat = _plane_of(setting, box, member, gradient, float(shares[1]), volume, features, shape)
+    plane, second, by_plane, fat = _plane_of(setting, box, member, gradient, float(shares[1]))
     return Component(
         number=number,
         box=(part[0], part[1], part[2]),
@@ -239,9 +239,6 @@ def _plane_of(
     member: Mask,
     gradient: NDArray[np.float32],
     flatness: float,
-    volume: float,
-    features: _Features,
-    shape: CalciumShape,
 ) -> tuple[TissuePlane, TissuePlane | None, dict[TissuePlane, float], float | None]:
     s = setting.fascia_distance_mm[box][member]
     depth = setting.depth_mm[box][member]
@@ -272,7 +269,9 @@ def _plane_of(
 
 
 def _below_fascia(setting: Setting, box: Box, member: Mask, flatness: float) -> tuple[TissuePlane, float | None]:
-    """Between or within muscles: calcium replaces the septum it lies in, so the septum goes on as fat from its edges."""
+    """Between or within muscles: calcium replaces the septum it lies in, so the septum goes on as fat from its
+    edges.
+    """
     if setting.detail is PlaneDetail.NO_SEPTA:
         return TissuePlane.DEEP, None
     spacing = np.asarray(setting.spacing)
@@ -294,7 +293,9 @@ def _below_fascia(setting: Setting, box: Box, member: Mask, flatness: float) -> 
 
 
 def _fluid_level(smoothed: NDArray[np.float32], member: Mask, spacing: Spacing) -> bool:
-    """True when the posterior part is clearly denser than the anterior part, with a flat border across the component."""
+    """True when the posterior part is clearly denser than the anterior part, with a flat border across the
+    component.
+    """
     if float(member.sum()) * float(np.prod(spacing)) < 1500.0:
         return False
     rows = np.flatnonzero(member.any(axis=(0, 2)))

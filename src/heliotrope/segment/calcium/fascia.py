@@ -22,6 +22,8 @@ RADIAL_STEP_MM = 0.5
 
 _GUARD_MM = 2.5
 _SKIN_GUARD_MM = 3.0
+_SHALLOW_MM = 5.0
+_HARMONICS = 8
 _INNERMOST_MM = 12.0
 _LARGEST_STEP = 2
 _STEP_COST = 0.15
@@ -29,6 +31,8 @@ _PRIOR_COST = 0.05
 _GRADIENT_HU = 40.0
 _DARK_FAT_HU = -55.0
 _LEAN_HU = -30.0
+_BARELY_LEAN_HU = (-85.0, -35.0)
+_LEAN_BEYOND_COST = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,9 @@ class LimbSurfaces:
     def signed_distances(
         self, shape: tuple[int, int, int], spacing: Spacing
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Distance to the fascia (outside positive) and depth below the skin (outside negative), voxel by voxel. [mm]"""
+        """Distance to the fascia (outside positive) and depth below the skin (outside negative), voxel by voxel.
+        [mm]
+        """
         distance, depth = np.empty(shape, np.float32), np.empty(shape, np.float32)
         _distances(
             self.center,
@@ -102,12 +108,15 @@ def find_surfaces(
     skin = np.zeros((n, N_ANGLES))
     fascia = np.zeros((n, N_ANGLES))
     thickness = np.full((n, N_ANGLES), np.nan)
+    covered = np.zeros((n, N_ANGLES), dtype=bool)
     unsure = np.ones(n, dtype=bool)
     prior = np.full(N_ANGLES, -1.0)
     for k in levels:
         x = center[k, 0] + np.cos(angles)[:, None] * radii[None] / spacing[0]
         y = center[k, 1] + np.sin(angles)[:, None] * radii[None] / spacing[1]
-        plane = np.where(limb[:, :, k] | ~_near(limb[:, :, k]), smoothed[:, :, k], np.minimum(smoothed[:, :, k], SKIN_LIMIT_HU))
+        plane = np.where(
+            limb[:, :, k] | ~_near(limb[:, :, k]), smoothed[:, :, k], np.minimum(smoothed[:, :, k], SKIN_LIMIT_HU)
+        )
         polar = ndimage.map_coordinates(plane, [x, y], order=1, mode="constant", cval=AIR_HU)
         inside = ndimage.map_coordinates(limb[:, :, k].astype(np.float32), [x, y], order=0, mode="constant") > 0.5
         unknown = ndimage.map_coordinates(calcium[:, :, k].astype(np.float32), [x, y], order=0, mode="constant") > 0.5
@@ -116,15 +125,18 @@ def find_surfaces(
         outer[~inside.any(axis=1)] = 1
         skin[k] = _crossing(polar, outer)
         thickness[k] = _skin_thickness(polar, outer)
+        index = np.arange(radii.size)[None, :]
+        covered[k] = (unknown & (index > (outer - int(_SHALLOW_MM / RADIAL_STEP_MM))[:, None])).any(axis=1)
         holes = np.array([(~inside[t, : outer[t]]).mean() for t in range(N_ANGLES)])
         unsure[k] = (holes > 0.05).mean() > 0.03
         cost = _cost(polar, unknown, hard, outer)
         path = _closed_path(cost, prior)
         fascia[k] = path * RADIAL_STEP_MM
         prior = path.astype(np.float64)
+    skin = _bridge_calcium(skin, covered, levels, spacing[2])
     skin, fascia = _carry(skin, levels), _carry(fascia, levels)
     wide = np.concatenate([fascia[:, -12:], fascia, fascia[:, :12]], axis=1)
-    size = max(3, int(round(7.0 / spacing[2])) | 1)
+    size = max(3, round(7.0 / spacing[2]) | 1)
     wide = ndimage.median_filter(wide, size=(size, 9), mode="nearest")
     fascia = ndimage.gaussian_filter(wide, [1.5 / spacing[2], 1.5], mode="nearest")[:, 12:-12]
     seen = thickness[np.isfinite(thickness) & (thickness < 5.0)]
@@ -150,7 +162,7 @@ def _near(plane: Mask) -> Mask:
 def _carry(rows: NDArray[np.float64], levels: NDArray[np.intp]) -> NDArray[np.float64]:
     """Rows of empty slices take their nearest filled neighbor."""
     nearest = levels[np.abs(np.arange(rows.shape[0])[:, None] - levels[None, :]).argmin(1)]
-    return rows[nearest]
+    return np.asarray(rows[nearest])
 
 
 def _crossing(polar: NDArray[np.float32], outer: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -166,6 +178,32 @@ def _crossing(polar: NDArray[np.float32], outer: NDArray[np.intp]) -> NDArray[np
     return out
 
 
+def _bridge_calcium(
+    skin: NDArray[np.float64], covered: Mask, levels: NDArray[np.intp], step_mm: float
+) -> NDArray[np.float64]:
+    """Skin over shallow calcium, whose brightness moves the edge outward, out of the skin around it."""
+    if not covered.any():
+        return skin
+    hidden = ndimage.binary_dilation(np.concatenate([covered[:, -6:], covered, covered[:, :6]], 1), iterations=2)[
+        :, 6:-6
+    ]
+    theta = np.arange(N_ANGLES) * 2 * np.pi / N_ANGLES
+    design = np.stack(
+        [np.ones(N_ANGLES), *(f(m * theta) for m in range(1, _HARMONICS + 1) for f in (np.cos, np.sin))], 1
+    )
+    base = skin.copy()
+    for k in levels:
+        seen = ~hidden[k]
+        if seen.sum() > 4 * _HARMONICS:
+            base[k] = design @ np.linalg.lstsq(design[seen], skin[k][seen], rcond=None)[0]
+    weight = (~hidden).astype(np.float64)
+    sigma = (5.0 / step_mm, 6.0)
+    rest = ndimage.gaussian_filter((skin - base) * weight, sigma, mode=["nearest", "wrap"])
+    total = ndimage.gaussian_filter(weight, sigma, mode=["nearest", "wrap"])
+    filled = base + rest / np.maximum(total, 1e-3)
+    return np.where(hidden, filled, skin)
+
+
 def _skin_thickness(polar: NDArray[np.float32], outer: NDArray[np.intp]) -> NDArray[np.float64]:
     fat = (polar < _DARK_FAT_HU) & (polar > -250)
     fat &= np.arange(polar.shape[1])[None, :] < (outer - 1)[:, None]
@@ -173,23 +211,24 @@ def _skin_thickness(polar: NDArray[np.float32], outer: NDArray[np.intp]) -> NDAr
     return np.where(fat.any(axis=1), (outer - last) * RADIAL_STEP_MM, np.nan)
 
 
-def _cost(
-    polar: NDArray[np.float32], unknown: Mask, hard: Mask, outer: NDArray[np.intp]
-) -> NDArray[np.float64]:
+def _cost(polar: NDArray[np.float32], unknown: Mask, hard: Mask, outer: NDArray[np.intp]) -> NDArray[np.float64]:
     """Low where lean tissue ends and fat begins, with no lean tissue farther out."""
     n_radii = polar.shape[1]
     index = np.arange(n_radii)[None, :]
     gradient = np.gradient(polar, axis=1)
     fat = ((polar < _DARK_FAT_HU) & (polar > -250)).astype(np.float64)
     fat_outside = np.roll(ndimage.uniform_filter1d(fat, 5, axis=1), -5, axis=1)
-    lean = ((polar > _LEAN_HU) & ~unknown).astype(np.float64)
+    lean = np.clip((polar - _BARELY_LEAN_HU[0]) / (_BARELY_LEAN_HU[1] - _BARELY_LEAN_HU[0]), 0, 1).astype(np.float64)
+    lean[unknown] = 0
     lean *= index < (outer[:, None] - int(_SKIN_GUARD_MM / RADIAL_STEP_MM))
     beyond = lean[:, ::-1].cumsum(1)[:, ::-1]
     beyond = np.roll(beyond, -4, axis=1)
     beyond[:, -4:] = 0
-    cost = 1.5 - np.clip(-gradient / _GRADIENT_HU, 0, 1.2) - 0.6 * fat_outside + 0.10 * np.minimum(beyond, 25)
+    cost = (
+        1.5 - np.clip(-gradient / _GRADIENT_HU, 0, 1.2) - 0.6 * fat_outside + _LEAN_BEYOND_COST * np.minimum(beyond, 12)
+    )
     guard = int(_GUARD_MM / RADIAL_STEP_MM)
-    cost[ndimage.binary_dilation(unknown, structure=np.ones((1, 2 * guard + 1)))] = 0.55
+    cost[ndimage.binary_dilation(unknown, structure=np.ones((1, 2 * guard + 1), dtype=bool))] = 0.55
     pull = ndimage.gaussian_filter1d(unknown.astype(np.float64), 3, axis=1)
     cost[unknown] = 0.5 - 0.10 * pull[unknown]
     cost[hard] = 3.0
@@ -305,5 +344,3 @@ def lean_compartment(smoothed: NDArray[np.float32], limb: Mask, calcium: Mask, b
         closed = ndimage.distance_transform_edt(np.pad(grown, 1, mode="edge"), sampling=spacing[:2])[1:-1, 1:-1] > 8.0
         out[:, :, k] = ndimage.binary_fill_holes(closed) & limb[:, :, k]
     return out
-
-

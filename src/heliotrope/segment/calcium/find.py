@@ -17,7 +17,7 @@ from heliotrope.segment.calcium.bone import Skeleton, find_skeleton
 from heliotrope.segment.calcium.candidates import Exclusion, find_candidates, read_tissue
 from heliotrope.segment.calcium.cavity import find_cavity
 from heliotrope.segment.calcium.components import CalciumShape, Component, PlaneDetail, Setting, describe
-from heliotrope.segment.calcium.fascia import LimbSurfaces, find_surfaces, lean_compartment
+from heliotrope.segment.calcium.fascia import find_surfaces, lean_compartment
 from heliotrope.segment.calcium.geometry import (
     Box,
     Mask,
@@ -96,7 +96,9 @@ class Calcinosis:
     notes: tuple[str, ...] = field(default=())
 
 
-def find_calcinosis(volume: Volume, *, slice_thickness_mm: float | None = None, contrast: bool | None = None) -> Calcinosis:
+def find_calcinosis(
+    volume: Volume, *, slice_thickness_mm: float | None = None, contrast: bool | None = None
+) -> Calcinosis:
     """Find, place and name calcifications of the soft tissue.
 
     Parameters
@@ -125,7 +127,7 @@ def find_calcinosis(volume: Volume, *, slice_thickness_mm: float | None = None, 
             code="E_SLICE_THICKNESS",
         )
     body = find_body(hu, spacing)
-    skeleton = find_skeleton(hu, body.mask, spacing)
+    skeleton = find_skeleton(hu, body.mask, body.skin_depth_mm, spacing)
     cavity = find_cavity(hu, body, skeleton, spacing)
     tissue = read_tissue(hu, body, skeleton, cavity, spacing, contrast=bool(contrast))
     candidates = find_candidates(hu, body, skeleton, cavity, tissue, spacing, contrast=bool(contrast))
@@ -158,12 +160,10 @@ def find_calcinosis(volume: Volume, *, slice_thickness_mm: float | None = None, 
         offset = len(components)
         mine = found.numbers > 0
         numbers[box][mine] = found.numbers[mine] + offset
-        here = limb[box]
+        here = limb[box] | ((limbs[box] == 0) & np.isnan(depth[box]))
         fascia[box][here] = found.fascia[here]
         depth[box][here] = found.depth[here]
-        components.extend(
-            replace(c, number=c.number + offset, box=_shift(c.box, box)) for c in found.components
-        )
+        components.extend(replace(c, number=c.number + offset, box=_shift(c.box, box)) for c in found.components)
         skins.append(skin_mm)
         notes.extend(s for s in said if s not in notes)
     return Calcinosis(
@@ -222,7 +222,10 @@ def _assess_limb(
         fused = _fused_slices(hu, limb, body, spacing)
         if fused.any():
             depth[:, :, fused] = np.where(body, skin_depth(body, spacing), -1.0)[:, :, fused]
-        if detail is PlaneDetail.ALL_PLANES and _septal_fat(smoothed, fascia, limb, bone, near_calcium) < LEAST_SEPTAL_FAT:
+        if (
+            detail is PlaneDetail.ALL_PLANES
+            and _septal_fat(smoothed, fascia, limb, bone, near_calcium) < LEAST_SEPTAL_FAT
+        ):
             notes.append("Septa between muscles are too thin to be seen; calcium below the fascia is called deep.")
             detail = PlaneDetail.NO_SEPTA
     else:
@@ -273,7 +276,9 @@ def _fused_slices(hu: NDArray[np.float32], limb: Mask, body: Mask, spacing: Spac
     return out
 
 
-def _septal_fat(smoothed: NDArray[np.float32], fascia: NDArray[np.float32], limb: Mask, bone: Mask, calcium: Mask) -> float:
+def _septal_fat(
+    smoothed: NDArray[np.float32], fascia: NDArray[np.float32], limb: Mask, bone: Mask, calcium: Mask
+) -> float:
     deep = limb & (fascia < -4.0) & ~bone & ~calcium
     return float((smoothed[deep] < 0.0).mean()) if deep.any() else 0.0
 
@@ -285,8 +290,6 @@ def _renumber(numbers: NDArray[np.int32], spacing: Spacing) -> tuple[NDArray[np.
     out = np.zeros_like(pieces)
     n_out = 0
     for n, part in enumerate(ndimage.find_objects(pieces, max_label=count), start=1):
-        if part is None:
-            continue
         member = pieces[part] == n
         size = float(member.sum()) * voxel
         if size < max(2.0, 1.5 * voxel):
@@ -329,7 +332,9 @@ def _by_thickness(member: Mask, spacing: Spacing) -> NDArray[np.int32] | None:
         seeds[pieces == n] = rank
     loose = wide & (seeds == 0)
     if loose.any():
-        nearest = ndimage.distance_transform_edt(seeds == 0, sampling=spacing, return_distances=False, return_indices=True)
+        nearest = ndimage.distance_transform_edt(
+            seeds == 0, sampling=spacing, return_distances=False, return_indices=True
+        )
         seeds[loose] = seeds[nearest[0][loose], nearest[1][loose], nearest[2][loose]]
     inner = tuple(slice(pad, -pad) for _ in range(3))
     return seeds[inner]

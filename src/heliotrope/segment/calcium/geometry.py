@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -22,11 +24,13 @@ def distance_to(mask: Mask, spacing: Spacing) -> NDArray[np.float32]:
     """Distance from voxel centers to the nearest voxel of a mask, 0 inside it. [mm]"""
     if not mask.any():
         return np.full(mask.shape, FAR_MM, dtype=np.float32)
-    image = sitk.GetImageFromArray(mask.transpose(2, 1, 0).astype(np.uint8))
+    image = SimpleITK.GetImageFromArray(mask.transpose(2, 1, 0).astype(np.uint8))
     image.SetSpacing(spacing)
-    found = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)
-    out = sitk.GetArrayViewFromImage(found).transpose(2, 1, 0)
-    return np.maximum(out, 0).astype(np.float32)
+    found = SimpleITK.SignedMaurerDistanceMap(
+        image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True
+    )
+    out = SimpleITK.GetArrayViewFromImage(found).transpose(2, 1, 0)
+    return np.asarray(np.maximum(out, 0), dtype=np.float32)
 
 
 def depth_inside(mask: Mask, spacing: Spacing) -> NDArray[np.float32]:
@@ -46,6 +50,12 @@ def dilate(mask: Mask, radius_mm: float, spacing: Spacing) -> Mask:
 def erode(mask: Mask, radius_mm: float, spacing: Spacing) -> Mask:
     """All voxels of a mask farther than a distance from its outside; the edge of the array is no outside."""
     return np.asarray(depth_inside(mask, spacing) > radius_mm) & mask
+
+
+def opened(mask: Mask, radius_mm: float, spacing: Spacing) -> Mask:
+    """A mask without its parts thinner than twice a radius."""
+    inner = erode(mask, radius_mm, spacing)
+    return dilate(inner, radius_mm, spacing) & mask
 
 
 def bounding_box(mask: Mask, spacing: Spacing, *, margin_mm: float = 0.0) -> Box | None:
@@ -109,7 +119,7 @@ def fill_slices_cut_by_the_field(mask: Mask, spacing: Spacing, *, gap_mm: float)
 def _bridge(line: Mask, gap: int) -> Mask:
     hit = np.flatnonzero(line)
     out = line.copy()
-    for first, second in zip(hit[:-1], hit[1:], strict=True):
+    for first, second in pairwise(hit.tolist()):
         if 1 < second - first <= gap:
             out[first:second] = True
     return out

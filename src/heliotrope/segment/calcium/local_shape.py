@@ -65,9 +65,7 @@ def _local(
         normals[p, 0], normals[p, 1], normals[p, 2] = vectors[0, 0], vectors[1, 0], vectors[2, 0]
 
 
-def local_shape(
-    mask: Mask, spacing: Spacing
-) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+def local_shape(mask: Mask, spacing: Spacing) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
     """Principal components of the calcium within 5 mm of every calcium voxel.
 
     Returns

@@ -12,7 +12,7 @@ _RADIUS_MM = (1.5, 6.0)
 _LEAST_ARC_RAD = 2.0
 _LEAST_HEIGHT_MM = 3.5
 _THICKEST_WALL_MM = 4.0
-_LUMEN_DIAMETER_MM = (3.4, 16.0)
+_LUMEN_DIAMETER_MM = (3.8, 16.0)
 _LUMEN_HU = (130.0, 500.0)
 
 
@@ -73,7 +73,7 @@ def looks_like_artery_wall(hu: NDArray[np.float32], member: Mask, spacing: Spaci
 
 
 def looks_like_contrast_lumen(hu: NDArray[np.float32], member: Mask, spacing: Spacing, *, length_mm: float) -> bool:
-    """True for a long even tube of 3.4 to 16 mm between 130 and 500 HU that runs through much of the scan.
+    """True for a long even tube of 3.8 to 16 mm between 130 and 500 HU that runs through much of the scan.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def looks_like_contrast_lumen(hu: NDArray[np.float32], member: Mask, spacing: Sp
     """
     levels = np.flatnonzero(member.any(axis=(0, 1)))
     span = (levels[-1] - levels[0] + 1) * spacing[2]
-    if span < max(30.0, 0.4 * length_mm) or len(levels) < 0.9 * (levels[-1] - levels[0] + 1):
+    if span < max(30.0, 0.6 * length_mm) or len(levels) < 0.9 * (levels[-1] - levels[0] + 1):
         return False
     inner = ndimage.binary_erosion(member, structure=np.ones((3, 3, 1), dtype=bool), border_value=0)
     if inner.sum() < 0.15 * member.sum() or inner.sum() < 30:

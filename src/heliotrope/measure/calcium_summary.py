@@ -1,0 +1,134 @@
+"""Sums of calcium by whole study, plane, shape and side, as measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.units import Unit
+from heliotrope.measure.calcium import METHOD, MODEL_ERROR, Burden
+from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration
+from heliotrope.segment.calcium.components import Component
+from heliotrope.segment.calcium.find import Calcinosis
+
+_EVIDENCE = ("calcium-threshold", "calcium-mass-integral", "calcium-hydroxyapatite-slope", "calcium-mass-phantom-error")
+_MOST_COMPONENTS = 200
+
+
+@dataclass(frozen=True)
+class _Group:
+    region: Region
+    members: tuple[int, ...]
+
+
+def summarize_calcium(
+    found: Calcinosis, burdens: tuple[Burden, ...], calibration: HydroxyapatiteCalibration
+) -> tuple[Measurement, ...]:
+    """Totals on ``all``, then splits on ``calcification`` by side, plane and shape, then every component.
+
+    Parameters
+    ----------
+    found : Calcinosis
+    burdens : tuple of Burden
+        One per component, in order.
+    calibration : HydroxyapatiteCalibration
+
+    Returns
+    -------
+    tuple of Measurement
+        Zero when calcium was looked for and not found.
+    """
+    components = found.components
+    everyone = tuple(range(len(components)))
+    notes = (f"Calibration: {calibration.name}.", *found.notes)
+    out = list(_totals(_Group(Region("all"), everyone), burdens, notes))
+    for group in _splits(components):
+        out.extend(_totals(group, burdens, (), short=True))
+    ranked = sorted(everyone, key=lambda i: -burdens[i].mass_mg)[:_MOST_COMPONENTS]
+    for i in ranked:
+        region = Region("calcification", components[i].side, f"component {components[i].number}")
+        out.extend(_totals(_Group(region, (i,)), burdens, (), short=True))
+    for reason, volume in sorted(found.excluded_mm3.items()):
+        out.append(
+            Measurement(
+                Region("calcification", None, f"not counted: {reason}"),
+                "calcinosis_excluded_volume",
+                "total",
+                volume / 1000.0,
+                Unit.MILLILITER,
+                METHOD,
+                evidence=("calcium-threshold",),
+            )
+        )
+    return tuple(out)
+
+
+def missing_calcium(missing: Missing) -> tuple[Measurement, ...]:
+    """Totals that could not be had, with the reason."""
+    return tuple(
+        Measurement(Region("all"), quantity, "total", None, unit, METHOD, missing=missing)
+        for quantity, unit in (("calcinosis_volume", Unit.MILLILITER), ("calcinosis_mass", Unit.MILLIGRAM))
+    )
+
+
+def _splits(components: tuple[Component, ...]) -> Iterable[_Group]:
+    known = sorted({c.side for c in components if c.side is not None})
+    sides: list[Side | None] = [*known] or [None]
+    for one in known:
+        yield _Group(Region("calcification", one), _where(components, lambda c, s=one: c.side is s))
+    for side in sides:
+        for plane in sorted({c.plane for c in components if c.side is side}):
+            members = _where(components, lambda c, s=side, p=plane: c.side is s and c.plane is p)
+            yield _Group(Region("calcification", side, f"plane {plane}"), members)
+        for shape in sorted({c.shape for c in components if c.side is side}):
+            members = _where(components, lambda c, s=side, f=shape: c.side is s and c.shape is f)
+            yield _Group(Region("calcification", side, f"shape {shape}"), members)
+
+
+def _where(components: tuple[Component, ...], holds: Callable[..., bool]) -> tuple[int, ...]:
+    return tuple(i for i, component in enumerate(components) if holds(component))
+
+
+def _totals(
+    group: _Group, burdens: tuple[Burden, ...], notes: tuple[str, ...], *, short: bool = False
+) -> Iterable[Measurement]:
+    chosen = [burdens[i] for i in group.members]
+    voxels = sum(b.n_voxels for b in chosen)
+    mass = sum(b.mass_mg for b in chosen)
+    half = _half_width(chosen)
+    volume = sum(b.volume_mm3 for b in chosen) / 1000.0
+    share = half / mass if mass > 0 else 0.0
+
+    def row(quantity: str, value: float, unit: Unit, ci: tuple[float, float] | None = None) -> Measurement:
+        return Measurement(
+            group.region,
+            quantity,
+            "total",
+            value,
+            unit,
+            METHOD,
+            ci95=ci,
+            n_voxels=voxels,
+            evidence=_EVIDENCE,
+            notes=notes,
+        )
+
+    yield row("calcinosis_volume", volume, Unit.MILLILITER, (max(volume * (1 - share), 0.0), volume * (1 + share)))
+    yield row("calcinosis_mass", mass, Unit.MILLIGRAM, (max(mass - half, 0.0), mass + half))
+    yield row("calcinosis_threshold_volume", sum(b.threshold_volume_mm3 for b in chosen) / 1000.0, Unit.MILLILITER)
+    if short:
+        return
+    yield row("calcinosis_agatston", sum(b.agatston for b in chosen), Unit.SCORE)
+    yield row("calcinosis_count", float(len(chosen)), Unit.COUNT)
+    yield row("calcinosis_skin_at_risk", sum(b.skin_area_at_risk_cm2 for b in chosen), Unit.SQUARE_CENTIMETER)
+
+
+def _half_width(chosen: list[Burden]) -> float:
+    """Half a 95 % interval of a sum: the method's error is taken as common to all, the rest as independent."""
+    common = sum(MODEL_ERROR * b.mass_mg for b in chosen)
+    own = [max((b.mass_ci95_mg[1] - b.mass_mg) ** 2 - (MODEL_ERROR * b.mass_mg) ** 2, 0.0) for b in chosen]
+    return float(np.hypot(common, np.sqrt(sum(own))))

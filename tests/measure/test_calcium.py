@@ -1,0 +1,51 @@
+"""Mineral mass and volume of calcium."""
+
+import numpy as np
+import pytest
+
+from heliotrope.domain.anatomy import Region
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import Volume
+from heliotrope.domain.units import Unit
+from heliotrope.measure.calcium import measure_calcium
+from heliotrope.measure.calcium_summary import summarize_calcium
+from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration, table_calibration
+from heliotrope.segment.calcium.find import find_calcinosis
+
+
+def limb_with_a_ball(radius_mm: float, excess_hu: float) -> Volume:
+    """A round limb of muscle in fat with a bone, and a blurred ball of calcium in the muscle."""
+    grid = Grid.from_spacing((120, 120, 40), (1.0, 1.0, 1.0))
+    x, y, z = np.indices(grid.shape).astype(np.float32)
+    r = np.hypot(x - 60, y - 60)
+    data = np.full(grid.shape, -1000.0, np.float32)
+    data[r < 52] = 50.0
+    data[r < 50] = -100.0
+    data[r < 42] = 52.0
+    bone = np.hypot(x - 55, y - 60)
+    data[bone < 12] = 1100.0
+    data[bone < 7] = -60.0
+    if radius_mm:
+        distance = np.sqrt((x - 80) ** 2 + (y - 60) ** 2 + (z - 20) ** 2)
+        data += excess_hu * np.clip(radius_mm - distance + 0.5, 0, 1)
+    return Volume(data + np.random.default_rng(0).normal(0, 8, grid.shape).astype(np.float32), grid, Unit.HOUNSFIELD)
+
+
+def test_mass_of_a_ball_is_its_volume_times_its_concentration() -> None:
+    calibration = HydroxyapatiteCalibration(1.5, "test", True)
+    found = find_calcinosis(limb_with_a_ball(5.0, 450.0))
+    burden = measure_calcium(found, calibration)
+    truth = 4 / 3 * np.pi * 5.0**3 / 1000 * 300.0
+    assert len(burden) == 1
+    assert burden[0].mass_mg == pytest.approx(truth, rel=0.05)
+    assert burden[0].volume_mm3 == pytest.approx(4 / 3 * np.pi * 125, rel=0.08)
+    assert burden[0].mass_ci95_mg[0] < truth < burden[0].mass_ci95_mg[1]
+
+
+def test_a_limb_without_calcium_measures_zero_not_missing() -> None:
+    found = find_calcinosis(limb_with_a_ball(0.0, 0.0))
+    rows = summarize_calcium(found, (), table_calibration(120.0))
+    total = {m.quantity: m.value for m in rows if m.region == Region("all")}
+    assert total["calcinosis_volume"] == 0.0
+    assert total["calcinosis_mass"] == 0.0
+    assert total["calcinosis_count"] == 0.0
