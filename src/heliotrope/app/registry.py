@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heliotrope.app.stage import Quantity, Stage
-from heliotrope.app.stages import diffusion, edema, fat_fraction, labels, measurements, t2
+from heliotrope.app.stages import calcinosis, diffusion, edema, fat_fraction, labels, measurements, t2
 
 STAGES: tuple[Stage, ...] = (
     *fat_fraction.STAGES,
     *t2.STAGES,
     *diffusion.STAGES,
+    *calcinosis.STAGES,
     *labels.STAGES,
     *measurements.STAGES,
     *edema.STAGES,
