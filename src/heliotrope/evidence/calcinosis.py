@@ -12,9 +12,6 @@ SOURCES: tuple[Source, ...] = (
     Source("fascia-histology", "Thickness of the deep fascia of the thigh by histology", other="PMC7930759"),
     Source("park-1995", "Park et al.: skin thickness by CT, Korean J Dermatol 1995;33:303"),
     Source("cervantes-2023", "Cervantes: whole-body CT of calcinosis in myositis, 2023", other="institut-myologie.org"),
-    Source("blane-1984", "Blane et al.: patterns of calcification in childhood dermatomyositis, AJR 1984;142:397-400"),
-    Source("isr-calcification", "International Society of Radiology: calcification in soft tissue, teaching chapter"),
-    Source("calcinosis-chapter", "Calcinosis in Dermatomyositis, book chapter", doi="10.1007/978-3-540-79313-7_17"),
     Source("valenzuela-2022", "Valenzuela et al.: change of calcinosis over one year, Semin Arthritis Rheum 2022",
            doi="10.1016/j.semarthrit.2022.151980"),
     Source("demantke-2011", "Demantke et al.: dimensionality of point clouds, ISPRS Archives XXXVIII-5/W12, 2011"),
@@ -85,15 +82,6 @@ STATEMENTS: tuple[Statement, ...] = (
         ("demantke-2011",),
         Status.MEASURED,
         used_by="segment.calcium.components",
-    ),
-    Statement(
-        "calcinosis-patterns",
-        "Four radiographic patterns are described in dermatomyositis: deep masses, superficial masses, "
-        "deep linear, and "
-        "diffuse lacy subcutaneous calcification. A patient may show several; no ranking is published.",
-        ("blane-1984", "isr-calcification", "calcinosis-chapter"),
-        Status.SECONDARY,
-        used_by="findings.calcinosis",
     ),
     Statement(
         "calcium-skin-at-risk",
