@@ -5,11 +5,9 @@ from __future__ import annotations
 from heliotrope.evidence.model import Source, Statement, Status
 
 SOURCES: tuple[Source, ...] = (
-    Source("ct-lean-fat-windows", "CT windows of adipose and lean tissue", pmid="24393306"),
     Source("goodpaster-2000", "Goodpaster et al.: CT attenuation of muscle and its lipid, J Appl Physiol 2000;89:104"),
     Source("ct-ha-linearity", "Linearity of CT number with hydroxyapatite, 2013", doi="10.12989/aba.2013.1.1.015"),
     Source("ct-calcium-mass-phantom", "Calcium mass of a phantom by CT", pmid="28189204"),
-    Source("fascia-histology", "Thickness of the deep fascia of the thigh by histology", other="PMC7930759"),
     Source("park-1995", "Park et al.: skin thickness by CT, Korean J Dermatol 1995;33:303"),
     Source("cervantes-2023", "Cervantes: whole-body CT of calcinosis in myositis, 2023", other="institut-myologie.org"),
     Source("valenzuela-2022", "Valenzuela et al.: change of calcinosis over one year, Semin Arthritis Rheum 2022",
@@ -63,7 +61,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "Skin, subcutis, fascia, between and within muscles are told apart by distances to skin and "
         "fascia surfaces and "
         "by the fat that continues a septum beyond the calcium's edge; measured on digital thighs, not on patients.",
-        ("fascia-histology", "park-1995"),
+        ("fascia-thickness-2021", "park-1995"),
         Status.MEASURED,
         setting="slices of 3 mm or less",
         used_by="segment.calcium.components",
