@@ -345,6 +345,58 @@ def test_a_sidecar_in_milliseconds_is_not_believed(tmp_path: Path) -> None:
     assert any("BIDS wants seconds" in defect for defect in series.defects)
 
 
+@pytest.mark.parametrize(
+    ("sidecar", "role"),
+    [
+        ('{"ImageType": ["DERIVED", "PRIMARY", "DIXON", "WATER"]}', Role.DIXON_WATER),
+        ('{"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"], "EchoTime": 0.00345, "FlipAngle": 8}', Role.GRE_MAGNITUDE),
+        ('{"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"], "EchoTime": 0.00345}', Role.GRE_PHASE),
+        ('{"Modality": "CT"}', Role.CT),
+        ('{"ScanningSequence": "SE_IR", "InversionTime": 0.22, "RepetitionTime": 4, "EchoTime": 0.04}', Role.STIR),
+        (
+            '{"EchoTime": 0.08, "RepetitionTime": 4, "ScanningSequence": "SE", "ScanOptions": "PFP_FS"}',
+            Role.T2_FAT_SUPPRESSED,
+        ),
+    ],
+)
+def test_sidecars_decide_the_role(tmp_path: Path, sidecar: str, role: Role) -> None:
+    nifti.write_volume(tmp_path / "a.nii.gz", numbered((4, 4, 3)))
+    (tmp_path / "a.json").write_text(sidecar, encoding="utf-8")
+    (series,) = read_study(tmp_path).series
+    assert series.role is role, series.role_reason
+
+
+def test_a_screen_capture_is_no_ct(tmp_path: Path, pixels: IntArray) -> None:
+    path = scanners.classic(tmp_path, pixels[:1, :1], Modality="CT")[0]
+    ds = pydicom.dcmread(path)
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = UID("1.2.840.10008.5.1.4.1.1.7")
+    del ds.ImagePositionPatient
+    ds.save_as(path)
+    (series,) = read_study(tmp_path).series
+    assert series.role is Role.OTHER
+    assert series.grid is None
+
+
+def test_a_color_ultrasound_becomes_gray_with_its_pixel_size(tmp_path: Path) -> None:
+    color = np.zeros((6, 8, 3), dtype=np.uint8)
+    color[2, 3] = (255, 255, 255)
+    ds = scanners.base("1.2.840.10008.5.1.4.1.1.6.1", series=1, manufacturer="X", uid=synthetic_uid("us"))
+    ds.Modality, ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PlanarConfiguration = "US", 3, "RGB", 0
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.Rows, ds.Columns = 8, 8, 7, 6, 8
+    region = Dataset()
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
+    region.PhysicalDeltaX, region.PhysicalDeltaY = 0.02, 0.03
+    ds.SequenceOfUltrasoundRegions = Sequence([region])
+    ds.PixelData = color.tobytes()
+    scanners.save(ds, tmp_path / "us.dcm")
+    (series,) = read_study(tmp_path).series
+    assert series.role is Role.ULTRASOUND
+    volume = read_volume(series)
+    assert volume.data.shape == (8, 6, 1)
+    assert float(volume.data[3, 2, 0]) == pytest.approx(255.0)
+    np.testing.assert_allclose(volume.grid.spacing_mm[:2], (0.2, 0.3))
+
+
 def test_two_bids_subjects_are_two_patients(tmp_path: Path) -> None:
     for subject in ("01", "02"):
         nifti.write_volume(tmp_path / f"sub-{subject}" / f"sub-{subject}_T1w.nii.gz", numbered((4, 4, 3)))

@@ -37,6 +37,8 @@ FARTHEST_MM = 1e5
 """A position further from the scanner's center than this is damage. [mm]"""
 EXCITATION_LIMIT_DEG = 100.0
 """A spin echo that states a larger flip angle states its refocusing angle. [deg]"""
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_NO_CONTRAST = ("NONE", "NO", "N", "0")
 _MAX_FRAMES = 100_000
 _MAX_SIDE = 1 << 16
 _SIGNAL = (
@@ -157,6 +159,9 @@ def context_of(header: Header, *, modality: Modality, claim: str, image_type: tu
         code = header.number(0x0043102F, "SS")
         ge_code = None if code is None else int(code)
     content, reason = content_of(image_type, private_type=private)
+    capture = (header.text(tags.SOP_CLASS_UID) or "").startswith(SECONDARY_CAPTURE)
+    if capture and tags.IMAGE_POSITION not in header:
+        content, reason = Content.SCREEN, "secondary capture without a position"
     component = None
     if modality is Modality.MR:
         component = component_of(
@@ -197,7 +202,7 @@ def context_of(header: Header, *, modality: Modality, claim: str, image_type: tu
         body_part_claimed=header.text(tags.BODY_PART),
         tube_voltage_kv=positive(header.number(tags.KVP)),
         convolution_kernel=header.text(tags.KERNEL),
-        contrast_agent=True if header.text(tags.CONTRAST_AGENT) else None,
+        contrast_agent=_contrast(header.text(tags.CONTRAST_AGENT)),
         acquired_on=_date(header),
         phase_encoding_axis=header.text(tags.PHASE_ENCODING_DIRECTION),
         transmit_coil=header.text(tags.TRANSMIT_COIL),
@@ -215,6 +220,10 @@ def _private_sequence_name(header: Header, manufacturer: str | None) -> str | No
     if vendor.is_maker(manufacturer, "GE ", "GEMS"):
         return header.text(0x0019109C)
     return header.text(0x20012020) if vendor.is_maker(manufacturer, "PHILIPS") else None
+
+
+def _contrast(stated: str | None) -> bool | None:
+    return None if stated is None else stated.upper() not in _NO_CONTRAST
 
 
 def _date(header: Header) -> str | None:

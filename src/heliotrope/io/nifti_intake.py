@@ -18,7 +18,7 @@ from heliotrope.domain.images import Volume
 from heliotrope.domain.study import Acquisition, FileOutcome, FileRecord, FrameSource, Modality, Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.io.content import component_of, content_of
-from heliotrope.io.frames import Component
+from heliotrope.io.frames import Component, Content
 from heliotrope.io.identity import SYNTHETIC_KEY, pseudonym_key, study_key, subject_key
 from heliotrope.io.nifti import MILLISECONDS_PER_SECOND, is_nifti_name, nifti_array, nifti_grid, nifti_stem, open_nifti
 from heliotrope.io.roles import RoleFacts, decide_role
@@ -28,6 +28,17 @@ MAX_ECHO_TIME_S = 1.0
 """Longer echo times in a sidecar are milliseconds written where BIDS wants seconds. [s]"""
 MAX_REPETITION_TIME_S = 60.0
 """Likewise for repetition and inversion times. [s]"""
+MR_CONTENT = (
+    Content.WATER,
+    Content.FAT,
+    Content.IN_PHASE,
+    Content.OPPOSED_PHASE,
+    Content.FAT_FRACTION,
+    Content.T2_MAP,
+    Content.ADC_MAP,
+    Content.B1_MAP,
+)
+"""Image types that exist in MR alone."""
 _ECHO_PART = re.compile(r"_echo-?\d+|_e\d+(?=$|_)", re.IGNORECASE)
 _SUBJECT = re.compile(r"(?:^|[/_])sub-([A-Za-z0-9]+)")
 _SESSION = re.compile(r"(?:^|[/_])ses-([A-Za-z0-9]+)")
@@ -375,7 +386,9 @@ def _acquisition(image: _Image, facts: Mapping[str, Any], echoes: tuple[float, .
         "US": Modality.ULTRASOUND,
     }
     modality = known.get(claim, Modality.OTHER)
-    if modality is Modality.OTHER and (echoes or _number(facts, "MagneticFieldStrength") or image.b_values):
+    content = content_of(_words(facts, "ImageType"))[0]
+    stated = any(facts.get(name) for name in ("MagneticFieldStrength", "RepetitionTime", "ScanningSequence"))
+    if modality is Modality.OTHER and (echoes or stated or image.b_values or content in MR_CONTENT):
         modality = Modality.MR
     b_values, b_vectors = image.b_values, image.b_vectors
     if not b_values and isinstance(facts.get("BValues"), list) and len(facts["BValues"]) == image.n_frames:

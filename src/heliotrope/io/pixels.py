@@ -75,8 +75,8 @@ def read_dicom_volume(series: Series) -> Volume:
     chunks = [batches[start::READ_THREADS] for start in range(READ_THREADS)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's remarks on odd headers; damage raises below
-        with ThreadPoolExecutor(READ_THREADS) as pool:
-            for done in [pool.submit(_read_files, chunk, flat, series.key) for chunk in chunks if chunk]:
+        with Reader() as reader, ThreadPoolExecutor(READ_THREADS) as pool:
+            for done in [pool.submit(_read_files, reader, chunk, flat, series.key) for chunk in chunks if chunk]:
                 done.result()
     data = out.transpose(3, 2, 1, 0)
     unit = Unit.HOUNSFIELD if series.acquisition.modality is Modality.CT else Unit.ARBITRARY
@@ -93,21 +93,20 @@ def located(frame: FrameSource) -> DicomFrame:
 
 
 def _read_files(
-    batches: Sequence[tuple[str, list[tuple[int, DicomFrame]]]], flat: NDArray[np.float32], key: str
+    reader: Reader, batches: Sequence[tuple[str, list[tuple[int, DicomFrame]]]], flat: NDArray[np.float32], key: str
 ) -> None:
-    with Reader() as reader:
-        for path, wanted in batches:
-            try:
-                with reader.open(path) as file:
-                    _read_file(file, wanted, flat)
-            except HeliotropeError as error:
-                raise FileFormatError(f"series {key}: {error.message}", hint=error.hint, code=error.code) from error
-            except Exception as error:  # decoders raise many kinds on damaged streams
-                raise FileFormatError(
-                    f"series {key}: the pixels of an image cannot be decoded",
-                    hint="export the series again, uncompressed if possible",
-                    code="E_PIXELS",
-                ) from error
+    for path, wanted in batches:
+        try:
+            with reader.open(path) as file:
+                _read_file(file, wanted, flat)
+        except HeliotropeError as error:
+            raise FileFormatError(f"series {key}: {error.message}", hint=error.hint, code=error.code) from error
+        except Exception as error:  # decoders raise many kinds on damaged streams
+            raise FileFormatError(
+                f"series {key}: the pixels of an image cannot be decoded",
+                hint="export the series again, uncompressed if possible",
+                code="E_PIXELS",
+            ) from error
 
 
 def _read_file(file: BinaryIO, wanted: list[tuple[int, DicomFrame]], flat: NDArray[np.float32]) -> None:
@@ -129,12 +128,11 @@ def _read_file(file: BinaryIO, wanted: list[tuple[int, DicomFrame]], flat: NDArr
                 hint="export the series again",
                 code="E_PIXELS",
             )
-        if frame.slope == 1.0 and frame.intercept == 0.0:
-            target[...] = pixels
-        else:
-            np.multiply(pixels, np.float32(frame.slope), out=target, dtype=np.float32, casting="unsafe")
-            if frame.intercept != 0.0:
-                target += np.float32(frame.intercept)
+        target[...] = pixels
+        if frame.slope != 1.0:
+            target *= np.float32(frame.slope)
+        if frame.intercept != 0.0:
+            target += np.float32(frame.intercept)
 
 
 def _file_frame(frame: DicomFrame) -> int:

@@ -18,6 +18,10 @@ T2_ECHO_MS = 45.0
 """Shortest (effective) echo time of a T2-weighted spin echo. [ms] Project rule."""
 T2_REPETITION_MS = 1500.0
 """Shortest repetition time of a T2-weighted spin echo. [ms] Project rule."""
+SPIN_ECHO_REPETITION_MS = 100.0
+"""No spin echo of a limb is repeated faster. [ms] Project rule."""
+SMALL_FLIP_DEG = 60.0
+"""Flip angles up to this belong to gradient echoes. [deg] Project rule."""
 MULTI_ECHO_MINIMUM = 3
 """Echoes below which a spin-echo train gives no T2. Project rule."""
 
@@ -289,13 +293,21 @@ def _unstated(facts: RoleFacts) -> tuple[Role, str]:
     echoes = acquisition.echo_times_ms
     sequence = "\\".join(acquisition.scanning_sequence) or "not stated"
     if facts.axis == "echo" and len(echoes) > 1 and _sequence_kind(acquisition) == "":
-        if acquisition.flip_angle_deg is not None and acquisition.flip_angle_deg <= 60 and max(echoes) < 60:
+        if acquisition.flip_angle_deg is not None and acquisition.flip_angle_deg <= SMALL_FLIP_DEG and max(echoes) < 60:
             return (
                 _COMPONENT_ROLES[facts.component or Component.MAGNITUDE],
                 f"{_echo_words(echoes)} at a flip angle of {acquisition.flip_angle_deg:g} degrees; sequence {sequence}",
             )
         if len(echoes) >= MULTI_ECHO_MINIMUM and max(echoes) >= 60:
             return Role.MULTI_ECHO_T2, f"{_echo_words(echoes)}, too long for a gradient echo; sequence {sequence}"
+    fast = (acquisition.repetition_time_ms or SPIN_ECHO_REPETITION_MS) < SPIN_ECHO_REPETITION_MS
+    small = acquisition.flip_angle_deg is not None and acquisition.flip_angle_deg <= SMALL_FLIP_DEG
+    if facts.component is Component.MAGNITUDE and echoes and (fast or small):
+        return (
+            Role.GRE_MAGNITUDE,
+            f"magnitude image, {_echo_words(echoes)}, too fast or of too small a flip angle for a spin echo; "
+            f"sequence {sequence}",
+        )
     low, high = STIR_INVERSION_MS
     inversion = acquisition.inversion_time_ms
     if inversion is not None and low <= inversion <= high and (acquisition.repetition_time_ms or 0) > T2_REPETITION_MS:

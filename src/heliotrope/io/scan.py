@@ -126,7 +126,7 @@ def scan(entries: Sequence[Entry]) -> Iterator[Scanned]:
             while len(ahead) < BATCHES_AHEAD and (start := next(starts, None)) is not None:
                 batch = entries[start : start + BATCH]
                 parts = [batch[first::READ_THREADS] for first in range(READ_THREADS)]
-                ahead.append((start, [pool.submit(_read_heads, part) for part in parts if part]))
+                ahead.append((start, [pool.submit(_read_heads, reader, part) for part in parts if part]))
             if not ahead:
                 return
             start, futures = ahead.popleft()
@@ -136,17 +136,16 @@ def scan(entries: Sequence[Entry]) -> Iterator[Scanned]:
                 yield _scan_one(shelf, start + index, entry, head)
 
 
-def _read_heads(entries: Sequence[Entry]) -> list[Head | HeliotropeError]:
+def _read_heads(reader: Reader, entries: Sequence[Entry]) -> list[Head | HeliotropeError]:
     found: list[Head | HeliotropeError] = []
-    with Reader() as reader:
-        for entry in entries:
-            try:
-                found.append(read_head(reader, entry.source))
-            except HeliotropeError as error:
-                found.append(error)
-            except OSError as error:
-                words = f"not readable: {error.strerror}"
-                found.append(HeliotropeError(words, hint="check the disk", code="E_UNREADABLE"))
+    for entry in entries:
+        try:
+            found.append(read_head(reader, entry.source))
+        except HeliotropeError as error:
+            found.append(error)
+        except OSError as error:
+            words = f"not readable: {error.strerror}"
+            found.append(HeliotropeError(words, hint="check the disk", code="E_UNREADABLE"))
     return found
 
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import stat
+import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -227,13 +228,14 @@ def _odd_member(member: zipfile.ZipInfo, seen: set[str]) -> tuple[str, str] | No
 
 
 class Reader:
-    """Opens sources; keeps archives open while it lives. Not shared between threads.
+    """Opens sources; keeps archives open while it lives. Threads may share one.
 
     Use as a context manager.
     """
 
     def __init__(self) -> None:
         self._archives: dict[str, zipfile.ZipFile] = {}
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Reader:
         return self
@@ -274,9 +276,10 @@ class Reader:
     def _member(self, source: str) -> bytes:
         container, _, name = source.partition(MEMBER_MARK)
         try:
-            archive = self._archives.get(container)
-            if archive is None:
-                archive = self._archives.setdefault(container, zipfile.ZipFile(container))
+            with self._lock:
+                archive = self._archives.get(container)
+                if archive is None:
+                    archive = self._archives[container] = zipfile.ZipFile(container)
             info = archive.getinfo(name)
             with archive.open(info) as file:
                 # one byte more than stated: a member that lies about its size is caught, not unpacked
