@@ -15,6 +15,7 @@ import heliotrope
 from heliotrope import report
 from heliotrope.app import codec, output_folder
 from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.person_labels import read_person_labels
 from heliotrope.app.pipeline import PipelineRun, Progress, chosen_stages, run_stages
 from heliotrope.app.registry import STAGES
 from heliotrope.app.result_document import result_to_plain
@@ -87,6 +88,8 @@ def analyze_study(
             code="E_NO_USABLE_SERIES",
         )
     output_folder.prepare(out)
+    if options.labels is not None:
+        read_person_labels(Path(options.labels), study)  # refused before anything runs
     started = now()
     with output_folder.writing(out):
         run = run_stages(

@@ -98,6 +98,10 @@ class Stage:
         Pure: no clock, no environment, no global; may raise `QualityRefusal`.
     uses : tuple of str
         Names of earlier stages whose outputs it reads; part of its key. A name that did not run contributes nothing.
+    reads_labels : bool
+        Whether it reads the person's labels of the options itself. Only then do they belong to its key: a corrected
+        label
+        map leaves every other stage as it was.
     """
 
     name: str
@@ -106,3 +110,4 @@ class Stage:
     select: Callable[[Study], tuple[Series, ...] | Missing]
     run: Callable[[StageInput], StageOutput]
     uses: tuple[str, ...] = ()
+    reads_labels: bool = False

@@ -35,6 +35,16 @@ def _hash_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _hash_of_labels(path: Path) -> str:
+    """Hash of a label file with the legend beside it, or of a folder of label objects."""
+    if path.is_dir():
+        return "+".join(_hash_of_file(file) for file in sorted(path.rglob("*")) if file.is_file())
+    if not path.is_file():
+        return str(path)
+    legend = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    return _hash_of_file(path) + (_hash_of_file(legend) if legend.is_file() else "")
+
+
 def stage_key(
     stage: Stage,
     series: Sequence[Series],
@@ -47,10 +57,9 @@ def stage_key(
     Made of the study's content (`content_of`), the chosen series and how they were read, the options, and the
     versions of the stage and of all it uses.
     """
-    chosen = {k: v for k, v in asdict(options).items() if k not in {"show_identifiers", "only", "study"}}
-    if options.labels is not None:
-        path = Path(options.labels)
-        chosen["labels"] = _hash_of_file(path) if path.is_file() else options.labels
+    chosen = {k: v for k, v in asdict(options).items() if k not in {"show_identifiers", "only", "study", "labels"}}
+    if stage.reads_labels and options.labels is not None:
+        chosen["labels"] = _hash_of_labels(Path(options.labels))
     parts = {
         "format": FORMAT,
         "stage": stage.name,

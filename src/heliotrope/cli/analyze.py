@@ -9,6 +9,7 @@ import typer
 
 from heliotrope.app.analyze import Outcome, analyze_study
 from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.relabel import remember_source
 from heliotrope.cli.plan_file import read_mapping
 from heliotrope.cli.progress import stage_progress
 from heliotrope.cli.shell import ExitStatus, answer
@@ -56,7 +57,9 @@ def run_analysis(study_path: Path, out: Path, options: AnalyzeOptions) -> Outcom
     """Read and analyze a study, with progress on stderr."""
     study = read_study(study_path, role=options.role, study_key=options.study)
     with stage_progress() as progress:
-        return analyze_study(study, out, options, progress=progress)
+        outcome = analyze_study(study, out, options, progress=progress)
+    remember_source(out, study_path, options)
+    return outcome
 
 
 def answer_outcome(outcome: Outcome, *, as_json: bool) -> int:

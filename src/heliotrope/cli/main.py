@@ -23,6 +23,7 @@ COMMANDS: Final = (
     "inspect",
     "map",
     "phantom",
+    "relabel",
     "validate",
 )
 """Each has a module of its name in `heliotrope.cli` with ``register(application)``."""

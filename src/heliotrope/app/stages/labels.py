@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from heliotrope.app.person_labels import merged, read_person_labels
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.domain.images import Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.segment.label_quality import check_labels
 from heliotrope.segment.layers import Layers
 from heliotrope.segment.tissues import PREFERENCE, segment_layers
 
@@ -93,8 +97,32 @@ def _checks(layers: Layers) -> tuple[QualityCheck, ...]:
             None not in layers.limbs.sides,
             layers.limbs.side_reason[:1].upper() + layers.limbs.side_reason[1:] + ".",
         ),
+        *check_labels(layers.labels),
     )
 
 
-STAGES: tuple[Stage, ...] = (Stage("tissues", 2, (TISSUE_LABELS,), _select, _run),)
+def _select_any(study: Study) -> tuple[Series, ...] | Missing:
+    if any(series.grid is not None for series in study.series):
+        return ()
+    return Missing("M_NO_SERIES", "no series with a regular geometry, so there is nothing labels could lie on")
+
+
+def _run_person(given: StageInput) -> StageOutput:
+    if given.options.labels is None:
+        return StageOutput(sentence="")
+    person, series = read_person_labels(Path(given.options.labels), given.study)
+    labels = merged(person, given.labels)
+    shown = given.read_volume(series)
+    return StageOutput(
+        sentence="Labels drawn or corrected by a person took the place of the automatic ones.",
+        labels=labels,
+        backgrounds={"labels": _background(shown)},
+        quality=check_labels(labels),
+    )
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("tissues", 3, (TISSUE_LABELS,), _select, _run),
+    Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues",), reads_labels=True),
+)
 """Stages of this topic."""

@@ -1,0 +1,120 @@
+"""A person's labels: read, checked against the study, and put in the place of the automatic ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
+from heliotrope.domain.errors import FileFormatError, GeometryError, InputError
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap
+from heliotrope.domain.study import Series, Study
+from heliotrope.io import nifti
+from heliotrope.segment.transfer import resample_labels
+
+GRID_TOLERANCE_MM = 0.1
+"""Largest corner displacement between labels and the image they were drawn on; NIfTI keeps about 7 digits. [mm]"""
+
+
+def read_person_labels(path: Path, study: Study) -> tuple[LabelMap, Series]:
+    """Labels of a file, and the series of the study they were drawn on.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI with its legend beside it.
+    study : Study
+
+    Raises
+    ------
+    FileFormatError
+        Not readable, or of a kind that holds no labels.
+    GeometryError
+        On the grid of no series of the study (``E_LABELS_GRID``).
+    InputError
+        Numbers without a name, or nothing labeled.
+    """
+    if not path.exists():
+        raise FileFormatError("no such label file", hint="check the path given to --labels", code="E_NOT_FOUND")
+    if not nifti.is_nifti_name(path.name):
+        raise FileFormatError(
+            f"labels of kind {path.suffix or 'folder'}: .nii or .nii.gz with a legend beside it is read",
+            hint="save the labels as NIfTI with NAME.json, as in labels.nii.gz and labels.json of a result folder",
+        )
+    labels = nifti.read_labels(path)
+    if not labels.labels.any():
+        raise InputError("the label image is empty", hint="draw at least one region", code="E_LABEL")
+    return labels, _drawn_on(labels.grid, study)
+
+
+def _drawn_on(grid: Grid, study: Study) -> Series:
+    candidates = [series for series in study.series if series.grid is not None]
+    for series in candidates:
+        if series.grid is not None and _agree(grid, series.grid):
+            return series
+    alike = [s for s in candidates if s.grid is not None and s.grid.shape == grid.shape]
+    if alike and alike[0].grid is not None:
+        distance = alike[0].grid.corner_distance_mm(grid)
+        message = f"labels have the shape of series {alike[0].key} but lie {distance:.3g} mm away from it"
+    else:
+        shapes = ", ".join(dict.fromkeys("x".join(map(str, s.grid.shape)) for s in candidates if s.grid is not None))
+        message = f"labels of shape {'x'.join(map(str, grid.shape))} fit no series of the study ({shapes or 'none'})"
+    raise GeometryError(message, hint="draw or resample the labels on one of the study's images", code="E_LABELS_GRID")
+
+
+def _agree(first: Grid, second: Grid) -> bool:
+    """The same voxels at the same places; a label file states no frame of reference."""
+    return first.shape == second.shape and first.corner_distance_mm(second) <= GRID_TOLERANCE_MM
+
+
+def merged(person: LabelMap, automatic: LabelMap | None) -> LabelMap:
+    """The person's labels, completed by automatic labels of tissues the person did not draw.
+
+    A structure the person drew anywhere is the person's everywhere: what they erased stays erased. Muscle,
+    compartments and
+    single muscles count as one such structure, and so do bone and its parts.
+
+    Parameters
+    ----------
+    person : LabelMap
+    automatic : LabelMap or None
+
+    Returns
+    -------
+    LabelMap
+        On the person's grid, under the person's numbers; completed tissues take free numbers.
+    """
+    if automatic is None:
+        return person
+    drawn = {_family(region) for region in person.legend.values()}
+    kept = {number: region for number, region in automatic.legend.items() if _family(region) not in drawn}
+    if not kept:
+        return person
+    moved = resample_labels(automatic, Grid(person.grid.shape, person.grid.affine))
+    values = np.array(person.labels)
+    legend = dict(person.legend)
+    confidence = dict(person.confidence)
+    free = (number for number in range(1, np.iinfo(np.uint16).max) if number not in person.legend)
+    for number, region in kept.items():
+        here = (moved.labels == number) & (values == 0)
+        if not here.any():
+            continue
+        fresh = next(free)
+        values[here] = fresh
+        legend[fresh] = region
+        if number in automatic.confidence:
+            confidence[fresh] = automatic.confidence[number]
+    names = ", ".join(sorted({STRUCTURES[region.structure].title for region in kept.values()}))
+    note = f"Drawn by a person; not drawn and therefore automatic: {names}."
+    return LabelMap(values, person.grid, legend, "person", confidence, (*person.notes, note))
+
+
+def _family(region: Region) -> str:
+    structure = STRUCTURES[region.structure]
+    if region.structure == "muscle" or structure.kind in (StructureKind.MUSCLE, StructureKind.COMPARTMENT):
+        return "muscle"
+    if region.structure.startswith("bone") or structure.kind is StructureKind.BONE:
+        return "bone"
+    return region.structure

@@ -1,0 +1,188 @@
+"""Named checks of a label map: cuts by the field of view, islands, holes, sides, sizes and order of layers."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
+from heliotrope.domain.images import LabelMap
+from heliotrope.domain.result import QualityCheck
+from heliotrope.segment.axial import AxialFrame
+
+ISLAND_SHARE = 0.02
+"""Share of a muscle's volume in separate pieces that is worth a word. Project rule."""
+HOLE_SHARE = 0.02
+"""Share of a muscle's volume in holes without any label that is worth a word. Project rule."""
+LARGEST_SIDE_RATIO = 2.5
+"""Muscle volume of one side over the other beyond which sizes are implausible. Project rule."""
+
+
+def check_labels(labels: LabelMap) -> tuple[QualityCheck, ...]:
+    """Every check of a label map, in a fixed order.
+
+    Parameters
+    ----------
+    labels : LabelMap
+
+    Returns
+    -------
+    tuple of QualityCheck
+        ``label-field-of-view``, ``label-islands``, ``label-holes``, ``label-sides``, ``label-sizes``, ``label-order``.
+    """
+    frame = AxialFrame.of(labels.grid)
+    values = frame.to_axial(labels.labels)
+    return (
+        _field_of_view(labels, values),
+        _pieces(labels, values),
+        _holes(labels, values),
+        _sides(labels),
+        _sizes(labels),
+        _order(labels, values, frame.spacing_mm),
+    )
+
+
+def cut_regions(labels: LabelMap) -> tuple[Region, ...]:
+    """Regions that reach the border of the image within a slice: their area there is a part of the whole.
+
+    The first and last slice do not count: a stack nearly always ends inside a muscle.
+    """
+    values = AxialFrame.of(labels.grid).to_axial(labels.labels)
+    return tuple(region for number, region in sorted(labels.legend.items()) if number in _border_numbers(values))
+
+
+def unfinished_regions(labels: LabelMap) -> tuple[Region, ...]:
+    """Regions that reach the first or last slice: their volume is the imaged part only."""
+    values = AxialFrame.of(labels.grid).to_axial(labels.labels)
+    ends = set(np.unique(values[:, :, [0, -1]]).tolist())
+    return tuple(region for number, region in sorted(labels.legend.items()) if number in ends)
+
+
+def _border_numbers(values: NDArray[np.uint16]) -> set[int]:
+    edges = [values[0], values[-1], values[:, 0], values[:, -1]]
+    return {int(number) for edge in edges for number in np.unique(edge)} - {0}
+
+
+def _titles(regions: list[Region]) -> str:
+    names = [region.title for region in regions[:4]]
+    return ", ".join(names) + (f" and {len(regions) - 4} more" if len(regions) > 4 else "")
+
+
+def _field_of_view(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
+    cut = [region for number, region in sorted(labels.legend.items()) if number in _border_numbers(values)]
+    if not cut:
+        return QualityCheck("label-field-of-view", True, "No region is cut by the edge of the image within a slice.")
+    return QualityCheck(
+        "label-field-of-view", False, f"Cut by the edge of the image: {_titles(cut)}; areas and volumes are partial."
+    )
+
+
+def _is_muscle(region: Region) -> bool:
+    kind = STRUCTURES[region.structure].kind
+    return region.structure == "muscle" or kind in (StructureKind.MUSCLE, StructureKind.COMPARTMENT)
+
+
+def _pieces(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
+    scattered: list[Region] = []
+    for number, region in sorted(labels.legend.items()):
+        if STRUCTURES[region.structure].kind is not StructureKind.MUSCLE:
+            continue
+        mask = values == number
+        total = int(np.count_nonzero(mask))
+        if total == 0:
+            continue
+        pieces, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+        largest = int(np.bincount(pieces.ravel())[1:].max())
+        if total - largest > ISLAND_SHARE * total:
+            scattered.append(region)
+    if not scattered:
+        return QualityCheck("label-islands", True, "Every single muscle is of one piece.")
+    return QualityCheck("label-islands", False, f"In separate pieces: {_titles(scattered)}; check the labels.")
+
+
+def _holes(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
+    muscle = np.isin(values, [number for number, region in labels.legend.items() if _is_muscle(region)])
+    labeled = values > 0
+    empty = 0
+    for k in np.flatnonzero(muscle.any(axis=(0, 1))):
+        filled = ndimage.binary_fill_holes(labeled[:, :, k])
+        empty += int(np.count_nonzero(filled & ~labeled[:, :, k]))
+    total = int(np.count_nonzero(muscle))
+    share = empty / total if total else 0.0
+    return QualityCheck(
+        "label-holes",
+        None if total == 0 else share <= HOLE_SHARE,
+        f"Voxels without a label inside the labeled body: {100 * share:.1f} % of the muscle.",
+    )
+
+
+def _center_x_mm(labels: LabelMap, side: Side) -> float | None:
+    mask = labels.mask_where(side=side)
+    if not mask.any():
+        return None
+    center = [float(np.mean(axis)) for axis in np.nonzero(mask)]
+    return float(labels.grid.positions_mm(center)[0])
+
+
+def _sides(labels: LabelMap) -> QualityCheck:
+    left, right = _center_x_mm(labels, Side.LEFT), _center_x_mm(labels, Side.RIGHT)
+    if left is None or right is None:
+        return QualityCheck("label-sides", None, "Fewer than two sides are labeled; a swap cannot be seen.")
+    if left > right:
+        return QualityCheck("label-sides", True, "Left labels lie toward the patient's left of the right ones.")
+    return QualityCheck(
+        "label-sides",
+        False,
+        "Left and right are swapped: left labels lie toward the patient's right of the right ones.",
+    )
+
+
+def _volume(labels: LabelMap, side: Side) -> int:
+    numbers = [n for n, region in labels.legend.items() if region.side is side and _is_muscle(region)]
+    return int(np.count_nonzero(np.isin(labels.labels, numbers)))
+
+
+def _sizes(labels: LabelMap) -> QualityCheck:
+    left, right = _volume(labels, Side.LEFT), _volume(labels, Side.RIGHT)
+    if not left or not right:
+        return QualityCheck("label-sizes", None, "Muscle is not labeled on both sides; sizes cannot be compared.")
+    ratio = max(left, right) / min(left, right)
+    return QualityCheck(
+        "label-sizes",
+        ratio <= LARGEST_SIDE_RATIO,
+        f"Muscle of the larger side is {ratio:.2f} times that of the smaller (limit {LARGEST_SIDE_RATIO}).",
+    )
+
+
+def _order(labels: LabelMap, values: NDArray[np.uint16], spacing_mm: tuple[float, float, float]) -> QualityCheck:
+    """From outside in: skin, subcutaneous fat, muscle. Mean depth under the surface must grow in that order."""
+    names = ("skin", "subcutaneous_fat", "muscle")
+    groups = [
+        np.isin(
+            values,
+            [n for n, r in labels.legend.items() if (_is_muscle(r) if name == "muscle" else r.structure == name)],
+        )
+        for name in names
+    ]
+    body = values > 0
+    depths: list[float] = []
+    slices = np.flatnonzero(body.any(axis=(0, 1)))
+    depth = np.zeros(values.shape, dtype=np.float32)
+    for k in slices:
+        plane = ndimage.binary_fill_holes(body[:, :, k])
+        depth[:, :, k] = ndimage.distance_transform_edt(np.pad(plane, 1), sampling=spacing_mm[:2])[1:-1, 1:-1]
+    depths = [float(depth[group].mean()) if group.any() else float("nan") for group in groups]
+    known = [value for value in depths if np.isfinite(value)]
+    if len(known) < 2:
+        return QualityCheck("label-order", None, "Too few layers are labeled to check their order.")
+    fine = all(first < second for first, second in itertools.pairwise(known))
+    return QualityCheck(
+        "label-order",
+        fine,
+        "Skin, subcutaneous fat and muscle follow one another from the surface inward."
+        if fine
+        else "Skin, subcutaneous fat and muscle do not follow one another from the surface inward.",
+    )
