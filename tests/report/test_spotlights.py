@@ -9,7 +9,7 @@ from PIL import Image
 from heliotrope.domain.anatomy import Region, Side, TissuePlane
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import ParametricMap, Volume
+from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.units import Unit
@@ -103,3 +103,46 @@ def test_a_target_is_ringed_on_its_own_slice() -> None:
     assert figure is not None
     assert "slice 4 of 5" in figure.pictures[0].alt
     assert "ultrasound" in figure.caption
+
+
+def with_calcium_labels() -> AnalysisResult:
+    labels = np.zeros(GRID.shape, np.uint16)
+    labels[32:35, 12:15, 8:12] = 11
+    labels[6:9, 12:15, 8:12] = 12
+    legend = {
+        11: Region("calcification", Side.LEFT, "component 1: subcutaneous sheet"),
+        12: Region("calcification", Side.RIGHT, "component 2: intramuscular nodular"),
+    }
+    details: dict[str, str | float | None] = {"rows": 2.0, "patterns": "deep"}
+    for number, plane in ((1, "subcutaneous"), (2, "intramuscular")):
+        details |= {f"component_{number}_plane": plane, f"component_{number}_mass_mg": 10.0 * number}
+    listed = Finding(FindingKind.CALCINOSIS, Truth.TRUE, "They are listed.", details=details)
+    return dataclasses.replace(
+        with_calcium(), maps={}, labels=LabelMap(labels, GRID, legend, "ct-calcinosis/1"), findings=(listed,)
+    )
+
+
+def test_calcium_is_also_read_from_labels_that_name_their_plane() -> None:
+    figure = calcium_figures(with_calcium_labels())[0]
+    assert columns_of(pixels(figure, 0), PLANE_COLORS["subcutaneous"]).mean() > 0.7
+    assert {entry.text for entry in figure.legend} == {"Subcutaneous", "Intramuscular"}
+
+
+def test_components_listed_in_one_finding_become_rows_of_a_table() -> None:
+    page = Page(to_html(build(with_calcium_labels())))
+    rows = [[cell.text for cell in row.children] for row in page.all("tr")]
+    assert ["Component", "Plane", "Mass [mg]"] in rows
+    assert ["2", "intramuscular", "20"] in rows
+
+
+def test_items_of_a_score_become_rows_with_the_probability_of_another_grade() -> None:
+    details: dict[str, str | float | None] = {
+        "instrument": "gramegna",
+        "item left vastus_lateralis": 2.0,
+        "may change left vastus_lateralis": 0.031,
+    }
+    score = Finding(FindingKind.SCORE, Truth.TRUE, "2 over 1 item.", details=details)
+    page = Page(to_html(build(dataclasses.replace(with_calcium(), maps={}, backgrounds={}, findings=(score,)))))
+    rows = [[cell.text for cell in row.children] for row in page.all("tr")]
+    assert ["Item", "Grade", "Probability of another grade"] in rows
+    assert ["Left vastus lateralis", "2", "0.031"] in rows

@@ -110,10 +110,9 @@ def label_figure(result: AnalysisResult) -> Figure | None:
     outlines = Outlines(
         labels.labels,
         tuple(
-            Outline(label_numbers(labels, region), colors[name], numbers.get(name, ""), fill=0.14, width=1.0)
+            Outline(sided, colors[name], numbers.get(name, ""), fill=0.14, width=1.0)
             for name in names
-            for region in sorted(set(labels.legend.values()), key=lambda r: r.title)
-            if region.structure == name
+            for sided in _numbers_by_side(labels, name)
         ),
     )
     levels = gray_window(background)
@@ -150,6 +149,15 @@ def side_words(view: SliceView) -> str:
 
 def _shown(view: SliceView, chosen: tuple[int, ...]) -> str:
     return f"{len(chosen)} of {plural(view.n_slices, f'{view.plane} slice')} shown"
+
+
+def _numbers_by_side(labels: LabelMap, structure: str) -> tuple[tuple[int, ...], ...]:
+    """Label numbers of a structure, one group per side, whatever their level."""
+    groups: dict[str, list[int]] = {}
+    for number, region in labels.legend.items():
+        if region.structure == structure:
+            groups.setdefault(region.side or "", []).append(number)
+    return tuple(tuple(numbers) for numbers in groups.values())
 
 
 def label_numbers(labels: LabelMap, region: Region) -> tuple[int, ...]:

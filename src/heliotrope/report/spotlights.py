@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from heliotrope.domain.anatomy import TissuePlane
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import ParametricMap
+from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.units import Unit
 from heliotrope.report.display import SliceView, choose_slices, content_window, foreground, gray_window, view_of
@@ -48,21 +48,48 @@ def _levels(result: AnalysisResult, grid: Grid, background: NDArray[np.generic])
     return gray_window(background)
 
 
+def plane_codes_of(labels: LabelMap) -> tuple[NDArray[np.uint16], dict[TissuePlane, int]]:
+    """Calcifications of a label image by tissue plane, read from levels such as ``component 7: fascial sheet``.
+
+    Returns
+    -------
+    codes : uint16 array (x, y, z)
+        1 + position in `TissuePlane`, 0 elsewhere.
+    present : dict
+        Planes that occur, with their codes.
+    """
+    table = np.zeros(int(max(labels.legend, default=0)) + 1, dtype=np.uint16)
+    for number, region in labels.legend.items():
+        if region.structure == "calcification":
+            words = (region.level or "").replace(":", " ").split()
+            plane = next((p for p in TissuePlane if p.value in words), TissuePlane.MIXED)
+            table[number] = 1 + list(TissuePlane).index(plane)
+    codes = table[np.minimum(labels.labels, table.size - 1)]
+    held = set(np.unique(codes).tolist())
+    return codes, {plane: code for code, plane in enumerate(TissuePlane, start=1) if code in held}
+
+
 def calcium_figures(result: AnalysisResult) -> tuple[Figure, ...]:
-    """Projections from the front and the side, and slices, with calcium colored by its tissue plane."""
+    """Projections from the front and the side, and slices, with calcium colored by its tissue plane.
+
+    Calcium is read from a map of plane codes, or from the labels named ``calcification``.
+    """
+    sources = [
+        (key, item.grid, _codes(item), planes_present(item))
+        for key, item in result.maps.items()
+        if item.quantity == CALCIUM_MAP
+    ]
+    if not sources and result.labels is not None:
+        sources.append(("labels", result.labels.grid, *plane_codes_of(result.labels)))
     figures: list[Figure] = []
-    for key, parametric in result.maps.items():
-        if parametric.quantity != CALCIUM_MAP:
-            continue
-        present = planes_present(parametric)
+    for key, grid, codes, present in sources:
         if not present:
             continue
-        codes = _codes(parametric)
-        background = background_for(result, key, parametric.grid)
-        levels = _levels(result, parametric.grid, background)
+        background = background_for(result, key, grid)
+        levels = _levels(result, grid, background)
         legend = tuple(LegendEntry(PLANE_COLORS[plane], capitalized(plane)) for plane in present)
-        figures.append(_projections(result, parametric.grid, background, codes, present, legend, levels))
-        figures.append(_calcium_slices(result, parametric.grid, background, codes, present, legend, levels))
+        figures.append(_projections(result, grid, background, codes, present, legend, levels))
+        figures.append(_calcium_slices(result, grid, background, codes, present, legend, levels))
     return tuple(figures)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -172,8 +173,17 @@ def detail_title(key: str) -> str:
     return capitalized(words_of(key))
 
 
+_NUMBERED = re.compile(r"^([a-z]+)_(\d+)_(.+)$")
+_PER_ITEM = re.compile(r"^(item|may change) (.+)$")
+_PER_ITEM_TITLES = {"item": "Grade", "may change": "Probability of another grade"}
+
+
 def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
-    """The machine-readable parts: a table where several findings share their items, else names and values."""
+    """The machine-readable parts: tables where items repeat, names and values otherwise.
+
+    Items repeat across findings that share their keys (biopsy targets), as ``component_7_mass_mg`` within one finding
+    (calcifications), or as ``item left gracilis`` with ``may change left gracilis`` (scores).
+    """
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         if finding.details:
@@ -181,8 +191,12 @@ def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for keys, members in groups.items():
         if len(members) == 1:
-            facts = tuple((detail_title(key), detail_text(members[0].details[key])) for key in keys)
-            blocks.append(Foldable(members[0].statement, (Facts(facts),)))
+            inner: tuple[Block, ...] = (
+                *_numbered_table(title, members[0]),
+                *_item_table(members[0]),
+                *_plain_facts(members[0]),
+            )
+            blocks.append(Foldable(members[0].statement, inner))
             continue
         rows = tuple(
             Row((Text(str(number)), Text(_where(f)), *(Text(detail_text(f.details[key])) for key in keys)))
@@ -191,6 +205,50 @@ def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
         columns = (Column("No."), Column("Region"), *(Column(detail_title(key)) for key in keys))
         blocks.append(Table(f"{title}: each one", columns, rows))
     return tuple(blocks)
+
+
+def _plain_facts(finding: Finding) -> tuple[Facts, ...]:
+    pairs = tuple(
+        (detail_title(key), detail_text(value))
+        for key, value in finding.details.items()
+        if not _NUMBERED.match(key) and not _PER_ITEM.match(key) and key != "rows"
+    )
+    return (Facts(pairs),) if pairs else ()
+
+
+def _numbered_table(title: str, finding: Finding) -> tuple[Table, ...]:
+    rows: dict[str, dict[str, str]] = {}
+    name = ""
+    for key, value in finding.details.items():
+        match = _NUMBERED.match(key)
+        if match:
+            name = match.group(1)
+            rows.setdefault(match.group(2), {})[match.group(3)] = detail_text(value)
+    if not rows:
+        return ()
+    keys = list(dict.fromkeys(key for row in rows.values() for key in row))
+    columns = (Column(capitalized(name)), *(Column(detail_title(key)) for key in keys))
+    body = tuple(
+        Row((Text(number), *(Text(row.get(key, "not known")) for key in keys))) for number, row in rows.items()
+    )
+    return (Table(f"{title}: each one", columns, body),)
+
+
+def _item_table(finding: Finding) -> tuple[Table, ...]:
+    rows: dict[str, dict[str, str]] = {}
+    for key, value in finding.details.items():
+        match = _PER_ITEM.match(key)
+        if match:
+            rows.setdefault(match.group(2), {})[match.group(1)] = detail_text(value)
+    if not rows:
+        return ()
+    kinds = [kind for kind in _PER_ITEM_TITLES if any(kind in row for row in rows.values())]
+    columns = (Column("Item"), *(Column(_PER_ITEM_TITLES[kind]) for kind in kinds))
+    body = tuple(
+        Row((Text(capitalized(words_of(name))), *(Text(row.get(kind, "not known")) for kind in kinds)))
+        for name, row in rows.items()
+    )
+    return (Table("Items of the score", columns, body),)
 
 
 def _where(finding: Finding) -> str:
