@@ -11,10 +11,10 @@ from heliotrope.domain.study import Role
 from heliotrope.phantoms.catalogue import SCENES, build_phantom, build_thigh_study, uniform_edema
 from heliotrope.phantoms.lesions import EdemaPattern, MuscleEdema
 from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence
-from heliotrope.phantoms.mr_signal import inversion_recovery
 from heliotrope.phantoms.mr_tissue import as_tissues
 from heliotrope.phantoms.study import SYNTHETIC_NOTE, PhantomStudy
 from heliotrope.phantoms.thigh_anatomy import MUSCLES, PackedThighs, draw_thighs
+from heliotrope.physics.inversion_recovery import inversion_recovery
 
 COARSE = MrProtocol(matrix=(190, 100), pixel_mm=2.0, n_slices=3)
 SINGLE_MUSCLE_AREA_MM2 = (150.0, 4500.0)

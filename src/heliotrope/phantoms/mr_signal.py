@@ -25,6 +25,7 @@ from heliotrope.phantoms.mr_tissue import (
 from heliotrope.phantoms.thigh_voxels import N_COMPONENTS, Component, ThighVoxels
 from heliotrope.physics.chemical_shift import gradient_echo_signal, spoiled_weight
 from heliotrope.physics.epg import echo_table
+from heliotrope.physics.inversion_recovery import inversion_recovery
 from heliotrope.physics.slice_profile import ProfilePreset, slice_profile
 
 _LEAN = (Component.MUSCLE, Component.EDEMA)
@@ -88,25 +89,6 @@ def _rician(signal: NDArray[np.float64], noise_sd: float, generator: np.random.G
     real = signal + generator.normal(0.0, noise_sd, size=signal.shape)
     imaginary = generator.normal(0.0, noise_sd, size=signal.shape)
     return np.asarray(np.hypot(real, imaginary), dtype=np.float32)
-
-
-def inversion_recovery(
-    t1_ms: NDArray[np.float64] | float,
-    *,
-    inversion_time_ms: float,
-    repetition_time_ms: float,
-    efficiency: NDArray[np.float64] | float = 1.0,
-) -> NDArray[np.float64]:
-    r"""Signed longitudinal magnetization at excitation, :math:`1-(1+\eta)e^{-TI/T_1}+\eta e^{-TR/T_1}`.
-
-    Examples
-    --------
-    >>> float(np.round(inversion_recovery(365.0, inversion_time_ms=220.0, repetition_time_ms=4500.0), 4))
-    -0.0946
-    """
-    recovery = np.exp(-inversion_time_ms / np.asarray(t1_ms, dtype=np.float64))
-    cycle = np.exp(-repetition_time_ms / np.asarray(t1_ms, dtype=np.float64))
-    return np.asarray(1.0 - (1.0 + efficiency) * recovery + efficiency * cycle)
 
 
 def stir_signal(
