@@ -101,6 +101,23 @@ def test_scales_of_strength_are_never_converted(child: Course) -> None:
     assert any("never converted" in note for note in row.notes)
 
 
+def test_a_scale_that_both_visits_share_is_used() -> None:
+    cmas = {"head_elevation": 5}
+    visits = [
+        {"date": "2021-01-01", "physician_global": 5, "muscle_total": {"value": 60, "scale": "MMT8_UNI"}},
+        {"date": "2021-06-01", "physician_global": 5, "muscle_total": {"value": 68, "scale": "MMT8_UNI"}, "cmas": cmas},
+    ]
+    course = follow(read_case(record(demographics={"age_at_onset": 8}, visits=visits)))
+    assert course.responses[0].verdict is not None
+    assert course.responses[0].verdict.fields["points"]["muscle"] == 10  # 8 of 80
+
+
+def test_a_total_that_is_not_the_sum_of_its_grades_is_refused() -> None:
+    grades = {"mode": "unilateral", "neck_flexors": 9, "right": {"deltoid": 8}}
+    visit = {"mmt8": grades, "muscle_total": {"value": 79, "scale": "MMT8_UNI"}}  # 17 known: at most 77
+    assert ("E_CONFLICT", "visits.1.muscle_total") in problems(record(visits=[visit]))
+
+
 def test_inactive_disease_takes_ck_in_units_per_liter(child: Course) -> None:
     fields = {visit.visit.written.key: visit.verdicts["printo_inactive"].fields for visit in child.visits}
     # 2.5 ukat/L = 150 U/L; CMAS 44

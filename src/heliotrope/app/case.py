@@ -146,7 +146,7 @@ def _visit_json(visit: VisitSummary) -> dict[str, Any]:
         "id": visit.visit.written.key,
         "date": _date(visit.date),
         "globals_cm": to_json(dict(visit.visit.globals_cm)),
-        "muscle": None if visit.muscle is None else {"value": to_json(visit.muscle[0]), "scale": visit.muscle[1]},
+        "strength": to_json(dict(visit.strength)),
         "function": to_json(visit.function),
         "instruments": {key: to_json(dict(verdict.fields)) for key, verdict in visit.verdicts.items()},
     }

@@ -10,13 +10,8 @@ from itertools import combinations
 from typing import Any, Final
 
 from heliotrope.criteria import (
-    antisynthetase,
-    bohan_peter_1975,
-    enmc_239_dm,
     enzymes,
-    eular_acr_2017,
     imacs_cancer_2023,
-    imnm_enmc224,
     printo_inactive,
     tis_2016,
 )
@@ -47,8 +42,8 @@ class VisitSummary:
     ----------
     verdicts : mapping of str to Verdict
         By instrument key; only those with inputs.
-    muscle : (Fraction, str) or None
-        Strength on its scale, as the improvement score takes it.
+    strength : mapping of str to Fraction
+        Complete totals by scale; never converted into one another.
     function : Fraction or None
         HAQ or CHAQ, 0-3.
     ratios : mapping of str to Fraction
@@ -57,7 +52,7 @@ class VisitSummary:
 
     visit: Visit
     verdicts: Mapping[str, Verdict]
-    muscle: tuple[Fraction, str] | None
+    strength: Mapping[str, Fraction]
     function: Fraction | None
     ratios: Mapping[str, Fraction]
 
@@ -146,7 +141,7 @@ def follow(case: Case, *, provisional: bool = False) -> Course:
     visits = tuple(_summary(case, visit) for visit in standing)
     days = sorted({visit.date for visit in standing if visit.date is not None}, key=lambda date: date.latest)
     now = _classified(case, None, provisional=provisional)
-    history = tuple(_classified(case, day, provisional=provisional) for day in days)
+    history = tuple(_classified(case, day, provisional=provisional, explain=False) for day in days)
     screening, due, notes = _screening(case, now, days[-1].latest if days else None)
     if len(visits) > MAX_COMPARED_VISITS:
         notes += (f"Improvement is shown between the last {MAX_COMPARED_VISITS} visits only.",)
@@ -171,13 +166,13 @@ def _summary(case: Case, visit: Visit) -> VisitSummary:
         }
         verdicts["enzymes"] = evaluate(enzymes.INSTRUMENT, record)
         ratios = _exact_ratios(visit)
-    muscle = visit.muscle_total or _tested_muscle(verdicts)
+    strength = _strength(visit, verdicts)
     function = verdicts["haq_chaq"].fields["score"] if "haq_chaq" in verdicts else None
     if case.is_juvenile:
-        inputs = _inactive_inputs(visit, verdicts, muscle)
+        inputs = _inactive_inputs(visit, strength)
         if any(value is not None for value in inputs.values()):
             verdicts["printo_inactive"] = evaluate(printo_inactive.INSTRUMENT, inputs)
-    return VisitSummary(visit, verdicts, muscle, function, ratios)
+    return VisitSummary(visit, verdicts, strength, function, ratios)
 
 
 def _exact_ratios(visit: Visit) -> dict[str, Fraction]:
@@ -190,44 +185,43 @@ def _exact_ratios(visit: Visit) -> dict[str, Fraction]:
     return ratios
 
 
-def _tested_muscle(verdicts: Mapping[str, Verdict]) -> tuple[Fraction, str] | None:
+def _strength(visit: Visit, verdicts: Mapping[str, Verdict]) -> dict[str, Fraction]:
+    found: dict[str, Fraction] = {}
     for key in ("mmt8", "cmas"):
         if key in verdicts and verdicts[key].fields["score"] is not None:
             fields = verdicts[key].fields
             scale = "CMAS" if key == "cmas" else "MMT8_UNI" if fields["max"] == 80 else "MMT8_BI"
-            return Fraction(fields["score"]), scale
-    return None
+            found[scale] = Fraction(fields["score"])
+    if visit.muscle_total is not None:
+        value, scale = visit.muscle_total
+        found.setdefault(scale, value)
+    return found
 
 
-def _inactive_inputs(
-    visit: Visit, verdicts: Mapping[str, Verdict], muscle: tuple[Fraction, str] | None
-) -> dict[str, Any]:
+def _inactive_inputs(visit: Visit, strength: Mapping[str, Fraction]) -> dict[str, Any]:
     """CK in U/L, not as a multiple of its limit; MMT8 only on the 0-80 scale."""
     ck = next((row for row in visit.laboratory if row.analyte == "CK" and row.value is not None), None)
-    cmas = verdicts["cmas"].fields["score"] if "cmas" in verdicts else None
-    if cmas is None and muscle is not None and muscle[1] == "CMAS":
-        cmas = muscle[0]
-    mmt8 = verdicts["mmt8"].fields["score"] if "mmt8" in verdicts and verdicts["mmt8"].fields["max"] == 80 else None
-    if mmt8 is None and muscle is not None and muscle[1] == "MMT8_UNI":
-        mmt8 = muscle[0]
     return {
         "ck_u_l": None if ck is None or ck.value is None else ck.value * enzymes.UNITS[ck.unit or "U/L"],
-        "cmas": cmas,
-        "mmt8": mmt8,
+        "cmas": strength.get("CMAS"),
+        "mmt8": strength.get("MMT8_UNI"),
         "physician_global": visit.globals_cm.get("physician_global"),
     }
 
 
-def _classified(case: Case, known: PartialDate | None, *, provisional: bool) -> Classification:
+def _classified(case: Case, known: PartialDate | None, *, provisional: bool, explain: bool = True) -> Classification:
     facts = known_on(case, None if known is None else known.latest)
-    verdicts = {
-        "eular_acr_2017": evaluate(eular_acr_2017.INSTRUMENT, eular_acr_inputs(case, facts)),
-        "bohan_peter_1975": evaluate(bohan_peter_1975.INSTRUMENT, bohan_peter_inputs(facts)),
-        "asys": evaluate(antisynthetase.INSTRUMENT, antisynthetase_inputs(facts)),
-        "imnm_enmc224": evaluate(imnm_enmc224.INSTRUMENT, necrotizing_inputs(facts)),
+    inputs = {
+        "eular_acr_2017": eular_acr_inputs(case, facts),
+        "bohan_peter_1975": bohan_peter_inputs(facts),
+        "asys": antisynthetase_inputs(facts),
+        "imnm_enmc224": necrotizing_inputs(facts),
     }
     if provisional:
-        verdicts["enmc_239_dm"] = evaluate(enmc_239_dm.INSTRUMENT, enmc_inputs(facts), provisional=True)
+        inputs["enmc_239_dm"] = enmc_inputs(facts)
+    verdicts = {
+        key: evaluate(find(key), record, explain=explain, provisional=provisional) for key, record in inputs.items()
+    }
     notes = list(facts.notes)
     if verdicts["asys"].fields["err_table_criteria"] is True:
         notes.append(
@@ -360,15 +354,22 @@ def _pair(first: VisitSummary, second: VisitSummary, name: str) -> dict[str, Fra
 
 
 def _muscle_pair(case: Case, first: VisitSummary, second: VisitSummary, notes: list[str]) -> dict[str, Any] | None:
-    if first.muscle is None or second.muscle is None:
+    """Strength on a scale that both visits have; CMAS first in the PRINTO core set, and never in adults."""
+    if not first.strength or not second.strength:
         return None
-    if first.muscle[1] != second.muscle[1]:
-        notes.append(f"Strength is on {first.muscle[1]} and {second.muscle[1]}; scales are never converted.")
+    order = sorted(tis_2016.MUSCLE_RANGES, key=lambda scale: (scale == "CMAS") != (case.core_set == "PRINTO"))
+    shared = [scale for scale in order if scale in first.strength and scale in second.strength]
+    if not case.is_juvenile and "CMAS" in shared:
+        shared.remove("CMAS")
+        if not shared:
+            notes.append("CMAS is a pediatric scale and is left out in adults.")
+            return None
+    if not shared:
+        scales = [" and ".join(visit.strength) for visit in (first, second)]
+        notes.append(f"Strength is on {scales[0]} and {scales[1]}; scales are never converted.")
         return None
-    if first.muscle[1] == "CMAS" and not case.is_juvenile:
-        notes.append("CMAS is a pediatric scale and is left out in adults.")
-        return None
-    return {"baseline": first.muscle[0], "followup": second.muscle[0], "instrument": first.muscle[1]}
+    scale = shared[0]
+    return {"baseline": first.strength[scale], "followup": second.strength[scale], "instrument": scale}
 
 
 def _quality_pair(first: VisitSummary, second: VisitSummary, notes: list[str]) -> dict[str, Fraction] | None:

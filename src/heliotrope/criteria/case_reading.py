@@ -29,6 +29,7 @@ from heliotrope.criteria.case_record import (
 )
 from heliotrope.criteria.enzymes import ANALYTES, UNITS
 from heliotrope.criteria.eular_acr_2017 import BIOPSY_ITEMS
+from heliotrope.criteria.exact import text
 from heliotrope.criteria.imacs_cancer_2023 import SUBTYPES
 from heliotrope.criteria.problems import Code, Problem, RecordError
 from heliotrope.criteria.record import Record, kind
@@ -209,17 +210,35 @@ def _visit(record: Record, path: str) -> tuple[Visit, list[Fact]]:
         for name in (*BOOLEAN_FACTS, "dysphagia")
         if name in seen.values
     ]
+    total = _muscle_total(record)
+    instruments = {name: _instrument(record, name) for name in VISIT_INSTRUMENTS if record.given(name)}
     visit = Visit(
         written,
         date,
         {name: value for name in GLOBAL_SCALES if (value := _global(record, name)) is not None},
-        _muscle_total(record),
-        {name: _instrument(record, name) for name in VISIT_INSTRUMENTS if record.given(name)},
+        total,
+        instruments,
         _quality_of_life(record),
         tuple(_each(record, "laboratory", _laboratory)),
         tuple(_each(record, "imaging", _imaging)),
     )
+    _check_total(record, total, instruments)
     return visit, facts
+
+
+def _check_total(
+    record: Record, total: tuple[Fraction, str] | None, instruments: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """A total beside single grades of the same scale must be their sum."""
+    if total is None or record.problems:
+        return
+    of_scale = {"CMAS": ("cmas", 52), "MMT8_UNI": ("mmt8", 80), "MMT8_BI": ("mmt8", 150)}
+    name, most = of_scale.get(total[1], ("", 0))
+    if name in instruments:
+        fields = find(name).evaluate(Record(instruments[name]), None)
+        if fields["max"] == most and not fields["score_min"] <= total[0] <= fields["score_max"]:
+            said = f"{text(total[0])}, while the grades add to {fields['score_min']} to {fields['score_max']}"
+            record.problem(Code.CONFLICT, "muscle_total", said, "keep the grades, or correct one of them")
 
 
 def _global(record: Record, name: str) -> Fraction | None:

@@ -16,7 +16,7 @@ from heliotrope.domain.truth import Truth
 ANALYTES: Final = ("CK", "aldolase", "ALT", "AST", "LDH")
 EULAR_ACR_ANALYTES: Final = ("CK", "LDH", "AST", "ALT")
 # Units per liter: 1 ukat/L = 60 U/L exactly.
-UNITS: Final = {"U/L": 1, "IU/L": 1, "ukat/L": 60}
+UNITS: Final = {"U/L": 1, "IU/L": 1, "[IU]/L": 1, "ukat/L": 60}
 RATIO_DECIMALS: Final = 4
 
 

@@ -131,9 +131,8 @@ def _line(name: str, dated: Sequence[tuple[PartialDate, VisitSummary]], value: A
 def _strength(scale: str, dated: Sequence[tuple[PartialDate, VisitSummary]]) -> Line:
     samples: list[Sample] = []
     for date, visit in dated:
-        if visit.muscle is not None:
-            if visit.muscle[1] == scale:
-                samples.append(Sample(date, float(visit.muscle[0]), float(visit.muscle[0])))
+        if scale in visit.strength:
+            samples.append(Sample(date, float(visit.strength[scale]), float(visit.strength[scale])))
             continue
         for key in ("mmt8", "cmas"):
             fields = visit.verdicts[key].fields if key in visit.verdicts else {}

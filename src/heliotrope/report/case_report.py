@@ -194,8 +194,9 @@ def _visit_row(visit: VisitSummary) -> Row:
 
 
 def _strength(visit: VisitSummary) -> Text:
-    if visit.muscle is not None:
-        return Text(number(visit.muscle[0]), note=visit.muscle[1].replace("_", " "))
+    if visit.strength:
+        totals = [(number(value), scale.replace("_", " ")) for scale, value in visit.strength.items()]
+        return Text(totals[0][0], note="; ".join([totals[0][1], *(f"{scale} {value}" for value, scale in totals[1:])]))
     for key in ("mmt8", "cmas"):
         if key in visit.verdicts:
             fields = visit.verdicts[key].fields
