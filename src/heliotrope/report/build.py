@@ -43,7 +43,7 @@ from heliotrope.report.tables import (
     ordered_quantities,
     page_fulls,
     region_table,
-    whole_study_facts,
+    whole_study_table,
 )
 from heliotrope.report.vocabulary import capitalized, is_supporting, quantity_title, sentence, words_of
 
@@ -133,9 +133,9 @@ def _regions(result: AnalysisResult) -> Section:
     )
     table = region_table(result.measurements, pages[0] if pages else (), caption, titles)
     blocks: list[Block] = []
-    facts = whole_study_facts(result.measurements, titles)
-    if facts is not None:
-        blocks += [Subheading("Whole study"), facts]
+    whole = whole_study_table(result.measurements, titles)
+    if whole is not None:
+        blocks.append(whole)
     if table is not None:
         blocks.append(table)
     if not blocks:
@@ -171,10 +171,10 @@ def _not_assessed(result: AnalysisResult) -> Section:
         for item in result.not_assessed:
             reasons.setdefault(item.missing, []).append(quantity_title(item.quantity, _titles(result)))
         rows = tuple(
-            Row((Text(", ".join(titles)), Text(sentence(missing.reason), note=missing.code)))
+            Row((Text(sentence(missing.reason), note=missing.code), Text(", ".join(titles))))
             for missing, titles in reasons.items()
         )
-        blocks.append(Table("Results this study does not permit", (Column("Result"), Column("Why")), rows))
+        blocks.append(Table("Results this study does not permit", (Column("Why"), Column("Results")), rows))
     missing = missing_rows(result.measurements, _titles(result))
     if missing:
         heading = (Column("Quantity"), Column("Region"), Column("Why"))

@@ -27,7 +27,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.tables import structure_title
-from heliotrope.report.vocabulary import capitalized, joined, sentence, words_of
+from heliotrope.report.vocabulary import capitalized, joined, plural, sentence, words_of
 
 KIND_TITLES: Mapping[FindingKind, str] = {
     FindingKind.QUALITY: "Image quality",
@@ -271,11 +271,19 @@ def quality_blocks(result: AnalysisResult, citations: Citations) -> tuple[Block,
     items += [BulletItem(Text(sentence(note)), "attention", Tone.ATTENTION) for note in result.study.notes]
     if result.labels is not None:
         items += [BulletItem(Text(sentence(note)), "labels", Tone.PLAIN) for note in result.labels.notes]
-    order = {"failed": 0, "attention": 1, "not checked": 2, "labels": 3, "passed": 4}
-    items.sort(key=lambda item: order.get(item.mark, 3))
+    order = {"failed": 0, "attention": 1, "not checked": 2, "labels": 3}
+    open_items = sorted((item for item in items if item.mark != "passed"), key=lambda item: order.get(item.mark, 3))
+    passed = tuple(item for item in items if item.mark == "passed")
     if not items:
         return (Paragraph((Text("No check was made."),)),)
-    return (BulletList(tuple(items)),)
+    blocks: list[Block] = []
+    if open_items:
+        blocks.append(BulletList(tuple(open_items)))
+    if passed and open_items:
+        blocks.append(Foldable(f"{plural(len(passed), 'check')} passed", (BulletList(passed),)))
+    elif passed:
+        blocks.append(BulletList(passed))
+    return tuple(blocks)
 
 
 def _check_item(check: QualityCheck) -> BulletItem:

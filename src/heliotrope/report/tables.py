@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.report.citations import Citations
-from heliotrope.report.document import Column, Facts, Row, Table, Text, Tone
+from heliotrope.report.document import Column, Row, Table, Text, Tone
 from heliotrope.report.vocabulary import (
     NO_TITLES,
     NOT_ASSESSABLE,
@@ -140,19 +140,23 @@ def ordered_structures(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     return tuple(rows)
 
 
-def whole_study_facts(measurements: Sequence[Measurement], titles: Mapping[str, str] = NO_TITLES) -> Facts | None:
-    """Numbers that belong to the whole study, one line each."""
-    pairs: list[tuple[str, str]] = []
+def whole_study_table(measurements: Sequence[Measurement], titles: Mapping[str, str] = NO_TITLES) -> Table | None:
+    """Numbers that belong to the whole study, one row each."""
+    notes = _Notes()
+    rows: list[Row] = []
     for m in measurements:
         if m.region.structure != WHOLE_STUDY or m.region.level is not None:
             continue
-        interval = interval_text(m)
-        said = value_text(m) + (f" ({interval})" if interval else "")
+        name = f"{quantity_title(m.quantity, titles)}, {statistic_title(m.statistic)}"
         if m.missing is not None:
-            said += f": {sentence(m.missing.reason)}"
-        said += "".join(f" {sentence(note)}" for note in m.notes)
-        pairs.append((f"{quantity_title(m.quantity, titles)}, {statistic_title(m.statistic)}", said))
-    return Facts(tuple(pairs)) if pairs else None
+            value = Text(NOT_ASSESSABLE, note=notes.letters((reason_text(m),)), tone=Tone.UNKNOWN)
+        else:
+            value = Text(value_text(m), strong=True, note=notes.letters(m.notes))
+        rows.append(Row((Text(name), value, Text(interval_text(m) or "–"))))
+    if not rows:
+        return None
+    heading = (Column("Quantity"), Column("Value", numeric=True), Column("95 % interval", numeric=True))
+    return Table("Whole study", heading, tuple(rows), notes.lines)
 
 
 def cell_of(measurement: Measurement, notes: _Notes, common: frozenset[str] = frozenset()) -> Text:

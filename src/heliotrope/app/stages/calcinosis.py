@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
-from heliotrope.domain.anatomy import Region, Side
-from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.anatomy import Region, Side, TissuePlane
+from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Role, Series, Study
@@ -57,6 +57,13 @@ QUANTITIES = (
         "Skin over shallow calcium",
         Unit.SQUARE_CENTIMETER,
         "Area of skin with calcium nearer than 3 mm, where it may break. More is worse.",
+    ),
+    Quantity(
+        "calcinosis_plane",
+        "Tissue plane of calcinosis",
+        Unit.ONE,
+        "Code of the tissue plane a calcified voxel lies in: 1 cutaneous, 2 subcutaneous, 3 fascial, 4 intermuscular, "
+        "5 intramuscular, 6 juxtacortical, 7 mixed, 8 superficial, 9 deep; 0 none. A code, not an amount.",
     ),
     Quantity(
         "calcinosis_excluded_volume",
@@ -141,12 +148,27 @@ def _run(stage_input: StageInput) -> StageOutput:
     return StageOutput(
         sentence=sentence,
         evidence=("calcium-threshold", "calcium-mass-integral", "calcium-hydroxyapatite-slope", "calcium-planes"),
+        maps={"calcinosis_plane": plane_map(found, frame)},
         labels=calcium_labels(found, frame),
         backgrounds={"ct": stored},
         measurements=measurements,
         findings=find_calcinosis_statements(found, burdens, measurements),
         quality=_quality(series, found),
     )
+
+
+def plane_map(found: Calcinosis, frame: AxialFrame) -> ParametricMap:
+    """Tissue plane of every calcified voxel: 1 + position in `TissuePlane`; 0 elsewhere in the body.
+
+    It stays with the CT when the label map of a study is drawn on another series.
+    """
+    table = np.zeros(int(found.numbers.max()) + 1, np.float32)
+    planes = list(TissuePlane)
+    for component in found.components:
+        table[component.number] = 1 + planes.index(TissuePlane(component.plane))
+    codes = frame.from_axial(table[found.numbers])
+    body = frame.from_axial(found.body)
+    return ParametricMap("calcinosis_plane", codes, body | (codes > 0), frame.grid, Unit.ONE, METHOD)
 
 
 def calcium_labels(found: Calcinosis, frame: AxialFrame) -> LabelMap:

@@ -52,7 +52,7 @@ QUANTITIES = (
 )
 
 _TECHNICAL_ENDINGS = ("_sd", "_residual", "_signal", "_amplitude", "_chi_squared")
-_TECHNICAL = {"transmit_field", "field_map", "b1"}
+_TECHNICAL = {"calcinosis_plane", "transmit_field", "field_map", "b1"}
 _LABEL_STAGES = ("tissues", "muscles", "person-labels")
 _MAP_STAGES = (
     "water-t2",
