@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydicom.uid import UID
 
-from heliotrope.domain.errors import GeometryError
-from heliotrope.domain.study import FileOutcome, Role, Study
+from heliotrope.domain.errors import FileFormatError, GeometryError
+from heliotrope.domain.study import FileOutcome, FrameSource, Role, Study
 from heliotrope.io import read_study, read_volume
 from heliotrope.io.assembly import assemble
 from heliotrope.io.dicom_writer import synthetic_uid
@@ -91,6 +92,24 @@ def test_repetitions_become_the_fourth_axis(tmp_path: Path, pixels: IntArray) ->
     assert series.n_frames == 4
     assert series.acquisition.echo_times_ms == (80.0,)
     np.testing.assert_array_equal(read_volume(series).data, pixels.transpose(3, 2, 1, 0).astype(np.float32))
+
+
+def test_two_passes_of_a_ct_are_two_series(tmp_path: Path, pixels: IntArray) -> None:
+    scanners.classic(tmp_path, pixels[:2], SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT", EchoTime=None)
+    study = read_study(tmp_path)
+    assert [(one.role, one.n_frames) for one in study.series] == [(Role.CT, 1), (Role.CT, 1)]
+    assert "pass 2 of 2" in study.series[1].defects[0]
+
+
+def test_frames_known_by_path_alone_are_found_again(tmp_path: Path, pixels: IntArray) -> None:
+    paths = scanners.classic(tmp_path, pixels)
+    (series,) = read_study(tmp_path).series
+    plain = replace(series, frames=tuple(FrameSource(frame.path, frame.frame) for frame in series.frames))
+    np.testing.assert_array_equal(read_volume(plain).data, read_volume(series).data)
+    paths[0].unlink()
+    with pytest.raises(FileFormatError) as caught:
+        read_volume(plain)
+    assert caught.value.code == "E_UNREADABLE"
 
 
 def test_a_tilted_gantry_keeps_its_shear(tmp_path: Path, pixels: IntArray) -> None:

@@ -280,7 +280,14 @@ def _fill(table: dict[_Key, dict[int, FrameFacts]], result: Assembly) -> None:
     if axis == "echo" and len(keys[0]) == 5 and len({_state(table[key][min(slices)])[0] for key in keys}) < len(keys):
         _repetitions(table, keys, slices, defects, result)
         return
-    words = table[keys[0]][min(slices)].context.scanning_sequence
+    context = table[keys[0]][min(slices)].context
+    if axis == "repetition" and context.modality is Modality.CT:
+        for number, key in enumerate(keys, start=1):
+            _runs(table, [key], sorted(slices), "", (*defects, f"pass {number} of {len(keys)} over one region"), result)
+        return
+    if axis == "repetition":
+        defects.append(f"{len(keys)} repetitions of one image along the fourth axis")
+    words = context.scanning_sequence
     if axis == "echo" and len(keys) == 2 and "SE" in words and "GR" not in words:
         # proton density and T2 of one train: two images, no relaxation measurement
         for number, key in enumerate(keys, start=1):

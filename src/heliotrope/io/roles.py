@@ -236,7 +236,7 @@ def _echo_words(echoes: tuple[float, ...]) -> str:
 def _spin_echo(facts: RoleFacts) -> tuple[Role, str]:
     acquisition = facts.acquisition
     echoes = acquisition.echo_times_ms
-    timing = f"TR {_number(acquisition.repetition_time_ms)} ms, {_echo_words(echoes)}"
+    timing = f"{_repetition_words(acquisition.repetition_time_ms)}, {_echo_words(echoes)}"
     if facts.axis == "echo" and len(echoes) >= MULTI_ECHO_MINIMUM:
         if acquisition.image_type[:1] == ("DERIVED",) and not facts.synthetic:
             return Role.OTHER, f"spin echo, {timing}; the image type says DERIVED: computed echoes are no measurement"
@@ -313,10 +313,10 @@ def _unstated(facts: RoleFacts) -> tuple[Role, str]:
     if inversion is not None and low <= inversion <= high and (acquisition.repetition_time_ms or 0) > T2_REPETITION_MS:
         return (
             Role.STIR,
-            f"TI {inversion:g} ms nulls fat, TR {_number(acquisition.repetition_time_ms)} ms; sequence {sequence}",
+            f"TI {inversion:g} ms nulls fat, {_repetition_words(acquisition.repetition_time_ms)}; sequence {sequence}",
         )
     return Role.OTHER, f"scanning sequence {sequence}: too little is stated to tell what this is"
 
 
-def _number(value: float | None) -> str:
-    return "not stated" if value is None else f"{value:g}"
+def _repetition_words(value: float | None) -> str:
+    return "TR not stated" if value is None else f"TR {value:g} ms"
