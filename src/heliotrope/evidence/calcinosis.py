@@ -5,7 +5,6 @@ from __future__ import annotations
 from heliotrope.evidence.model import Source, Statement, Status
 
 SOURCES: tuple[Source, ...] = (
-    Source("goodpaster-2000", "Goodpaster et al.: CT attenuation of muscle and its lipid, J Appl Physiol 2000;89:104"),
     Source("ct-ha-linearity", "Linearity of CT number with hydroxyapatite, 2013", doi="10.12989/aba.2013.1.1.015"),
     Source("ct-calcium-mass-phantom", "Calcium mass of a phantom by CT", pmid="28189204"),
     Source("park-1995", "Park et al.: skin thickness by CT, Korean J Dermatol 1995;33:303"),

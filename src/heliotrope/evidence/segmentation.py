@@ -12,8 +12,6 @@ SOURCES: tuple[Source, ...] = (
     Source("park-1995", "Park, skin thickness by computed tomography, Korean J Dermatol 1995, 33:303"),
     Source("fascia-thickness-2021", "Thickness of the deep fascia of the thigh, histology", other="PMC7930759"),
     Source("adipose-window-2014", "Attenuation windows of adipose tissue and muscle on CT", pmid="24393306"),
-    Source("wasserthal-2022", "Wasserthal et al., TotalSegmentator, arXiv 2022", other="arXiv 2208.05868"),
-    Source("musclemap", "MuscleMap, open whole-body muscle segmentation", other="github.com/MuscleMap/MuscleMap"),
 )
 """Works cited by the segmentation."""
 
