@@ -9,6 +9,16 @@ SOURCES: tuple[Source, ...] = (
     Source("malattia-2014", "Malattia et al., whole-body MR in juvenile dermatomyositis, Ann Rheum Dis 2014"),
     Source("bartlett-1999", "Bartlett et al., calculated myositis index, Magn Reson Imaging 1999, 17:183"),
     Source("rapami-trial", "Trial in inclusion-body myositis, conference abstract (control water T2 about 39 ms)"),
+    Source("kimball-2000", "Kimball et al., MR in juvenile dermatomyositis, Arthritis Rheum 2000, 43:1866"),
+    Source("nih-wb-tool-2018", "Semiquantitative whole-body MR tool with 34 compartments, ACR abstract 2018"),
+    Source(
+        "gramegna-2024", "Gramegna et al., lower-limb edema score, Neurol Sci 2024", doi="10.1007/s10072-024-07386-y"
+    ),
+    Source("pipitone-2016", "Adult myositis MR score, ACR abstract 2016"),
+    Source("davis-2011", "Davis et al., thigh tool, Rheumatology 2011", doi="10.1093/rheumatology/ker262"),
+    Source(
+        "van-de-vlekkert", "Van de Vlekkert et al., biopsy and MR in myositis, Muscle Nerve", doi="10.1002/mus.24307"
+    ),
     Source("klupp-2017", "Klupp et al., T2 of thigh muscle at 3 T, PLoS ONE 2017", doi="10.1371/journal.pone.0171337"),
     Source(
         "farrow-2019", "Farrow et al., quantitative MR of thigh muscle, Br J Radiol 2019", doi="10.1259/bjr.20190143"
@@ -153,6 +163,108 @@ STATEMENTS: tuple[Statement, ...] = (
         Status.VERIFIED,
         "myositis, thigh",
         "measure.edema_load",
+    ),
+    Statement(
+        "fascia-rule",
+        "Perifascial signal: excess over both sides above half of normal muscle on more than 10 % of the surface or "
+        "along "
+        "30 mm; subcutaneous signal: more than 10 % of the layer above its usual signal by half of normal muscle",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "measure.layers",
+    ),
+    Statement(
+        "subcutis-then-calcinosis",
+        "Five children with subcutaneous edema of the thigh developed calcinosis at that site within 9 months",
+        ("kimball-2000",),
+        Status.VERIFIED,
+        "juvenile dermatomyositis",
+        "findings.layers",
+    ),
+    Statement(
+        "fat-grades",
+        "Fat fraction below 10, 30, 60 % makes grades 0 to 3 (boundaries of the Mercuri scale); Goutallier 5, 15, "
+        "45, 55 %",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "findings.damage",
+    ),
+    Statement(
+        "atrophy-rule",
+        "Contractile area more than 15 % below the other side is called atrophy",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "findings.damage",
+    ),
+    Statement(
+        "score-nih-34",
+        "34 compartments, STIR intensity 0-3, extent 0-3 and fat 0-3 each, fascia, skin and atrophy 0/1",
+        ("nih-wb-tool-2018",),
+        Status.SECONDARY,
+        "30 patients, abstract",
+        "findings.scores",
+    ),
+    Statement(
+        "score-malattia-36",
+        "36 muscle groups on whole-body STIR; muscle items 0-2",
+        ("malattia-2014",),
+        Status.SECONDARY,
+        "41 children and 41 controls",
+        "findings.scores",
+    ),
+    Statement(
+        "score-gramegna",
+        "11 thigh and 8 leg muscles on both sides, 0-3 each; at least 18 of 114: AUC 0.85, specificity 96 %, "
+        "sensitivity 52.9 %",
+        ("gramegna-2024",),
+        Status.VERIFIED,
+        "34 myositis, 51 other patients",
+        "findings.scores",
+    ),
+    Statement(
+        "score-pipitone",
+        "17 thigh and pelvic muscles, edema 0/1 on each side",
+        ("pipitone-2016",),
+        Status.VERIFIED,
+        "adults with myositis, abstract",
+        "findings.scores",
+    ),
+    Statement(
+        "score-ukichi",
+        "Subcutaneous, fascial, peripheral and honeycomb signal counted; 3 or more: sensitivity 72.2 %, specificity "
+        "88.5 %",
+        ("ukichi-2019",),
+        Status.VERIFIED,
+        "36 dermatomyositis, 52 others",
+        "findings.scores",
+    ),
+    Statement(
+        "score-reader-entered",
+        "Item weights of the thigh tool and of the JDM Image Score were not found in public",
+        ("davis-2011",),
+        Status.VERIFIED,
+        "48 children",
+        "findings.scores",
+    ),
+    Statement(
+        "biopsy-gain",
+        "Biopsies of muscle bright on STIR were false negative in 0.19, all biopsies in 0.23: targeting gains little",
+        ("van-de-vlekkert",),
+        Status.VERIFIED,
+        "suspected myositis",
+        "findings.biopsy",
+    ),
+    Statement(
+        "biopsy-rule",
+        "Sites are scored by edema, leanness, evenness, safety and access in vastus lateralis and rectus femoris; "
+        "limits are defaults for clinicians to edit",
+        (),
+        Status.UNVERIFIED,
+        "",
+        "measure.biopsy",
     ),
     Statement(
         "phantom-muscle-t2",

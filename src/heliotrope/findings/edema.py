@@ -73,6 +73,13 @@ def classify(found: EdemaDistribution) -> Pattern:
     return Pattern(spread, peripheral, honeycomb, foggy, Truth.of(ratio >= 2.2))
 
 
+def name_region(region: Region) -> str:
+    """For sentences: whole muscle is named as such, other regions by their title."""
+    if region.structure != "muscle":
+        return region.title
+    return "muscle as a whole" if region.side is None else f"muscle of the {region.side} side"
+
+
 def _number(value: float, ci95: tuple[float, float] | None, unit: str = " %") -> str:
     text = f"{value:.0f}{unit}"
     return text if ci95 is None else f"{text} (95 % CI {ci95[0]:.0f} to {ci95[1]:.0f}{unit})"
@@ -212,7 +219,7 @@ def _statement(
     unseen: Sequence[Region],
     reference: str,
 ) -> str:
-    where = region.title
+    where = name_region(region)
     if fraction.value is None:
         reason = fraction.missing.reason if fraction.missing else ""
         return f"Edema of the {where} could not be assessed: {reason}"
@@ -235,7 +242,7 @@ def _excluded_note(excluded: Mapping[str, float]) -> tuple[str, ...]:
 
 def symmetry_finding(asymmetry: Measurement, *, positive: bool) -> Finding:
     """Symmetric, asymmetric or undetermined, from the interval of the asymmetry index of one structure."""
-    title = STRUCTURES[asymmetry.region.structure].title
+    title = name_region(asymmetry.region)
     limits = (f"System default, not a published cut-off: symmetric within {SYMMETRY_BAND:.2f} of zero.",)
     evidence = ("symmetry-band",)
     details: dict[str, str | float | None] = {"asymmetry": asymmetry.value, "class": "not assessed"}
@@ -285,12 +292,13 @@ def distribution_finding(region: Region, found: EdemaDistribution, rows: tuple[M
         limits.append("Honeycomb not assessable: pixels of at most 1.0 mm and slices of at most 5 mm are needed.")
     present = Truth.UNKNOWN if pattern.spread == "undetermined" else Truth.of(pattern.spread != "none")
     if pattern.spread == "none":
-        text = f"No edema pattern in the {region.title}."
+        text = f"No edema pattern in the {name_region(region)}."
     elif pattern.spread == "undetermined":
-        text = f"The pattern of edema in the {region.title} is neither clearly patchy nor diffuse."
+        text = f"The pattern of edema in the {name_region(region)} is neither clearly patchy nor diffuse."
     else:
         size = f"; patches of about {found.range_mm:.0f} mm" if pattern.spread == "patchy" else ""
-        text = f"Edema of the {region.title} is {', '.join(words)} ({found.n_clusters} clusters{size})."
+        sets = "one connected set" if found.n_clusters == 1 else f"{found.n_clusters} separate sets"
+        text = f"Edema of the {name_region(region)} is {', '.join(words)} ({sets}{size})."
     return Finding(
         FindingKind.DISTRIBUTION,
         present,

@@ -23,6 +23,9 @@ LIMIT_SPREAD = 0.10
 LARGEST_SAMPLE = 6000
 """Voxels of a region that take part in the draws behind its intervals; of larger regions every n-th."""
 
+LEAST_RELATIVE_COVERAGE = 0.75
+"""Sides are compared only when the less seen one was seen to this share of the other. [1]"""
+
 FEWEST_ASSESSED = 30
 """Voxels that must be assessable for a region to be scored."""
 
@@ -219,10 +222,12 @@ def measure_asymmetry(
 
 def _asymmetry(image: EdemaImage, index: RegionIndex, structure: str, generator: np.random.Generator) -> Measurement:
     reference = _draw_reference(image, generator)
-    values, draws, blocks, loads, counts = {}, {}, {}, {}, {}
+    values, draws, blocks, loads, counts, covered = {}, {}, {}, {}, {}, {}
     for side in Side:
-        assessed = image.mask.assessed & index.mask(Region(structure, side))
+        inside = index.mask(Region(structure, side))
+        assessed = image.mask.assessed & inside
         counts[side] = int(np.count_nonzero(assessed))
+        covered[side] = counts[side] / max(1, int(np.count_nonzero(inside)))
         if counts[side] == 0:
             continue
         values[side], ill = image.values[assessed], image.mask.edema[assessed]
@@ -235,6 +240,9 @@ def _asymmetry(image: EdemaImage, index: RegionIndex, structure: str, generator:
     ci95: tuple[float, float] | None = None
     if min(counts.values()) < FEWEST_ASSESSED:
         missing = Missing("M_NOT_ASSESSABLE", "One side has too few voxels that can be judged.")
+    elif min(covered.values()) < LEAST_RELATIVE_COVERAGE * max(covered.values()):
+        seen = " and ".join(f"{100 * covered[side]:.0f} % of the {side}" for side in Side)
+        missing = Missing("M_NOT_ASSESSABLE", f"Unequal parts of the two sides can be judged: {seen}.")
     elif loads[Side.LEFT] + loads[Side.RIGHT] <= 0.0:
         missing = Missing("M_NO_EDEMA", "No edema on either side, so there is nothing to compare.")
     else:

@@ -236,7 +236,16 @@ def find_vessels(values: FloatArray, within: BoolArray, grid: Grid, fatty: BoolA
 
 
 def find_failed_suppression(signal: FloatArray, subcutis: BoolArray, muscle: BoolArray, grid: Grid) -> BoolArray:
-    """Neighborhood of subcutaneous fat that is broadly brighter than the rest of it.
+    """Muscle near subcutaneous fat that was not suppressed."""
+    failed = find_failed_fat(signal, subcutis, grid)
+    if not failed.any():
+        return failed
+    near = ndimage.distance_transform_edt(~failed, sampling=grid.spacing_mm) <= FAILED_REACH_MM
+    return np.asarray(near & muscle)
+
+
+def find_failed_fat(signal: FloatArray, subcutis: BoolArray, grid: Grid) -> BoolArray:
+    """Subcutaneous fat that is broadly brighter than the rest of it.
 
     Strands of edema are thin and do not raise the median of their surroundings; failed suppression raises all of it.
     """
@@ -252,11 +261,7 @@ def find_failed_suppression(signal: FloatArray, subcutis: BoolArray, muscle: Boo
     uneven = np.sqrt(np.maximum(scatter, 0.0)) > UNEVEN_FAT * level
     usual = float(np.percentile(signal[subcutis], 30.0))
     failed_fat = subcutis & ~uneven & (level > FAILED_FAT_RATIO * usual)
-    failed_fat = drop_small(failed_fat, grid, 500.0)
-    if not failed_fat.any():
-        return np.zeros(grid.shape, dtype=bool)
-    near = ndimage.distance_transform_edt(~failed_fat, sampling=grid.spacing_mm) <= FAILED_REACH_MM
-    return np.asarray(near & muscle)
+    return drop_small(failed_fat, grid, 500.0)
 
 
 def find_seams(values: FloatArray, muscle: BoolArray, grid: Grid) -> BoolArray:

@@ -80,6 +80,8 @@ class RelativeSignal:
     values : array (x, y, z)
         1 is normal muscle; NaN outside `valid`. [1]
     valid : bool array (x, y, z)
+    level : array (x, y, z)
+        Signal of normal muscle at every place, fat included; what layers beside muscle are compared with.
     grid : Grid
     mode : ReferenceMode
     spread : float
@@ -95,6 +97,7 @@ class RelativeSignal:
 
     values: FloatArray
     valid: BoolArray
+    level: FloatArray
     grid: Grid
     mode: ReferenceMode
     spread: float
@@ -150,16 +153,17 @@ def relative_signal(
     lean = lean_muscle & (fat < LEAN_FAT_PERCENT) & np.isfinite(signal) & (signal > 0)
     normalized, corrected = _coil_normalized(_without_fat(signal, fat_signal, subcutis), water_signal)
     usable = lean & np.isfinite(normalized)
+    profile = _water_profile(water_signal, lean, stir.grid) if corrected and water_signal is not None else None
     problems: list[str] = []
     if water_t2_ms is not None:
         low, high = healthy_t2_band_ms(field_strength_t)
         healthy = usable & (water_t2_ms >= low) & (water_t2_ms <= high)
         if int(healthy.sum()) >= FEWEST_REFERENCE_VOXELS:
-            return _from_voxels(normalized, healthy, stir.grid, ReferenceMode.PAIRED_T2, corrected, site_ratio)
+            return _from_voxels(normalized, healthy, stir.grid, ReferenceMode.PAIRED_T2, profile, site_ratio)
         problems.append(f"{int(healthy.sum())} voxels with a healthy water T2, {FEWEST_REFERENCE_VOXELS} are needed")
     if site_ratio is not None:
         if corrected:
-            return _from_site(normalized, usable, stir.grid, site_ratio)
+            return _from_site(normalized, usable, stir.grid, site_ratio, profile)
         problems.append("a site ratio needs the Dixon water image of the same session")
     if spared is not None:
         vetted, reason = _vetted(normalized, usable & spared, site_ratio if corrected else None)
@@ -169,7 +173,7 @@ def relative_signal(
                 usable & spared,
                 stir.grid,
                 ReferenceMode.SPARED_MUSCLE,
-                corrected,
+                profile,
                 site_ratio if corrected else None,
             )
         problems.append(reason)
@@ -214,10 +218,11 @@ def _from_voxels(
     healthy: BoolArray,
     grid: Grid,
     mode: ReferenceMode,
-    corrected: bool,
+    profile: FloatArray | None,
     site_ratio: SiteRatio | None,
 ) -> RelativeSignal:
     notes: list[str] = []
+    corrected = profile is not None
     if corrected or int(healthy.sum()) < FEWEST_FOR_FIELD:
         level = np.full(normalized.shape, float(np.median(normalized[healthy])))
         if not corrected:
@@ -238,6 +243,7 @@ def _from_voxels(
     return RelativeSignal(
         values=np.where(np.isfinite(relative), relative, np.nan),
         valid=np.isfinite(relative),
+        level=level if profile is None else level * profile,
         grid=grid,
         mode=mode,
         spread=spread,
@@ -248,7 +254,19 @@ def _from_voxels(
     )
 
 
-def _from_site(normalized: FloatArray, usable: BoolArray, grid: Grid, site: SiteRatio) -> RelativeSignal:
+def _water_profile(water_signal: FloatArray, lean: BoolArray, grid: Grid) -> FloatArray:
+    """Water signal of muscle, spread smoothly over the whole limb: the coil profile where there is no muscle."""
+    sigma = [15.0 / spacing for spacing in grid.spacing_mm]
+    held = np.where(lean & np.isfinite(water_signal), np.nan_to_num(water_signal), 0.0)
+    weight = ndimage.gaussian_filter((held > 0).astype(np.float64), sigma)
+    usual = float(np.median(held[held > 0])) if (held > 0).any() else 1.0
+    smooth = ndimage.gaussian_filter(held, sigma) / np.maximum(weight, 1e-9)
+    return np.where(weight > 1e-4, smooth, usual)
+
+
+def _from_site(
+    normalized: FloatArray, usable: BoolArray, grid: Grid, site: SiteRatio, profile: FloatArray | None
+) -> RelativeSignal:
     relative = normalized / site.mean
     # noise of single voxels: from differences of neighbors, which edema hardly changes
     step = np.diff(relative, axis=0)
@@ -257,6 +275,7 @@ def _from_site(normalized: FloatArray, usable: BoolArray, grid: Grid, site: Site
     return RelativeSignal(
         values=relative,
         valid=np.isfinite(relative),
+        level=np.full(grid.shape, site.mean) if profile is None else site.mean * profile,
         grid=grid,
         mode=ReferenceMode.SITE_RATIO,
         spread=float(np.hypot(noise, site.sd / site.mean)),

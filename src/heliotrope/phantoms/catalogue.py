@@ -139,7 +139,7 @@ _ACTIVE: tuple[Lesion, ...] = (
     *_edema(_VASTI, EdemaPattern.PATCHY, 52.0),
     *_edema({"sartorius": 0.14, "biceps_femoris_long_head": 0.10}, EdemaPattern.PATCHY, 48.0),
     *(FascialFluid(side, (-40.0, 95.0), 1.8) for side in BOTH),
-    *(SubcutaneousStrands(side, (20.0, 120.0)) for side in BOTH),
+    *(SubcutaneousStrands(side, (0.0, 150.0)) for side in BOTH),
 )
 _STABLE: tuple[Lesion, ...] = (
     *_edema({"vastus_lateralis": 0.96, "adductor_magnus": 0.96}, EdemaPattern.DIFFUSE, 45.0),

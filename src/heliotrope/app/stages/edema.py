@@ -102,6 +102,9 @@ QUANTITIES = (
     *_load_quantities("t2_edema", "water T2", Unit.MILLISECOND_MILLILITER, Unit.MILLISECOND),
     *(Quantity(*row) for row in _DESCRIPTORS),
     Quantity("stir_relative", "STIR over normal muscle", Unit.ONE, "1 is normal muscle; higher is more water."),
+    Quantity(
+        "stir_layers", "STIR over normal muscle, all tissues", Unit.ONE, "For the layers beside muscle; diluted by fat."
+    ),
     Quantity("edema_share", "Edema in each voxel", Unit.PERCENT, "Edema by voxel; where it could be judged."),
 )
 
@@ -239,7 +242,16 @@ def _stir_image(
             Unit.ONE,
             image.method,
             relative.notes,
-        )
+        ),
+        "stir_layers": ParametricMap(
+            "stir_layers",
+            (raw / np.maximum(relative.level, 1e-9)).astype(np.float32),
+            np.isfinite(relative.level) & (relative.level > 0) & (scene.index.labels.labels > 0),
+            scene.grid,
+            Unit.ONE,
+            image.method,
+            relative.notes,
+        ),
     }
     return image, maps, relative.mode.value
 

@@ -1,0 +1,101 @@
+"""The stage that reads the layers around muscle on STIR: deep fascia and subcutis."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.domain.anatomy import Side
+from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.findings import Finding
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.study import Role, Series, Study
+from heliotrope.domain.units import Unit
+from heliotrope.findings.layers import fascia_finding, subcutis_finding
+from heliotrope.measure.edema_mask import FAILED_REACH_MM, find_failed_fat
+from heliotrope.measure.layers import layer_measurements, sample_fascia, sample_subcutis
+from heliotrope.segment.transfer import resample_labels
+
+QUANTITIES = (
+    Quantity(
+        "fascia_extent",
+        "Perifascial signal",
+        Unit.PERCENT,
+        "Share of the deep fascia with more signal than both its sides; diluted by the pixel, so only change has a "
+        "meaning.",
+    ),
+    Quantity(
+        "fascia_arc", "Longest perifascial arc", Unit.MILLIMETER, "Longest unbroken perifascial signal in a slice."
+    ),
+    Quantity(
+        "subcutis_extent",
+        "Subcutaneous signal",
+        Unit.PERCENT,
+        "Share of the subcutis brighter than its usual signal; veins and poor fat suppression can look alike.",
+    ),
+    Quantity("subcutis_reticular", "Reticular index", Unit.ONE, "Share of that signal on thin sheets, 0 to 1."),
+)
+
+_OUTSIDE = frozenset({"skin", "subcutaneous_fat", "fiducial", "body", "limb"})
+
+
+def _select(study: Study) -> tuple[Series, ...] | Missing:
+    for role in (Role.STIR, Role.T2_FAT_SUPPRESSED):
+        found = [series for series in study.with_role(role) if series.grid is not None]
+        if found:
+            return (max(found, key=lambda s: int(np.prod(s.grid.shape)) if s.grid else 0),)
+    return Missing("M_NO_SERIES", "Fascia and subcutis need STIR or fat-suppressed T2.")
+
+
+def _run(given: StageInput) -> StageOutput:
+    layers = given.maps.get("stir_layers")
+    if given.labels is None or layers is None:
+        raise QualityRefusal(
+            "no signal of normal muscle to compare the layers with",
+            hint="see the edema stage for what is missing",
+            code="E_NO_REFERENCE",
+        )
+    raw = np.asarray(given.read_volume(given.series[0]).frame(0).data, dtype=np.float64)
+    labels = resample_labels(given.labels, layers.grid)
+    values = np.where(layers.valid, layers.values, np.nan).astype(np.float64)
+    findings: list[Finding] = []
+    measurements: list[Measurement] = []
+    for side in Side:
+        subcutis = labels.mask_where(structure="subcutaneous_fat", side=side)
+        inside = np.isin(
+            labels.labels,
+            [n for n, region in labels.legend.items() if region.side is side and region.structure not in _OUTSIDE],
+        )
+        if not subcutis.any() or not inside.any():
+            continue
+        failed = find_failed_fat(raw, subcutis, layers.grid)
+        if failed.any():
+            failed = ndimage.distance_transform_edt(~failed, sampling=layers.grid.spacing_mm) <= FAILED_REACH_MM / 2.0
+        fascia = sample_fascia(values, inside, subcutis, failed, layers.grid)
+        strands = sample_subcutis(values, subcutis, raw, layers.grid)
+        rows = layer_measurements(side, fascia, strands)
+        measurements.extend(rows)
+        findings.append(fascia_finding(side, fascia, rows))
+        findings.append(subcutis_finding(side, strands, rows))
+    if not findings:
+        raise QualityRefusal(
+            "the labels hold no subcutaneous fat with a side",
+            hint="label subcutaneous fat and what lies inside the fascia, left and right",
+            code="E_NO_LABELS",
+        )
+    return StageOutput(
+        sentence=(
+            "Signal at the deep fascia was sampled along 360 rays per slice and compared with both its sides; "
+            "strands of the "
+            "subcutis were compared with its usual signal, 2 mm off skin and fascia."
+        ),
+        evidence=("fascia-rule",),
+        measurements=tuple(measurements),
+        findings=tuple(findings),
+    )
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("layers", 1, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
+)

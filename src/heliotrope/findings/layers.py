@@ -1,0 +1,72 @@
+"""Deep fascia and subcutis in sentences."""
+
+from __future__ import annotations
+
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.measurement import Measurement
+from heliotrope.domain.truth import Truth
+from heliotrope.measure.layers import FasciaSignal, SubcutisSignal
+
+FASCIA_EXTENT, FASCIA_ARC_MM = 0.10, 30.0
+"""Perifascial signal is present above this share of the surface [1] or along this arc [mm]."""
+
+SUBCUTIS_EXTENT = 0.10
+"""Subcutaneous signal is present above this share of the layer. [1]"""
+
+_DEFAULT = "System default, not a published cut-off."
+
+
+def _position(center: tuple[float, float, float] | None) -> dict[str, str | float | None]:
+    x, y, z = center if center is not None else (None, None, None)
+    return {"center_x_mm": x, "center_y_mm": y, "center_z_mm": z}
+
+
+def fascia_finding(side: Side, found: FasciaSignal | None, rows: tuple[Measurement, ...]) -> Finding:
+    """Perifascial signal of one side: present, absent or not assessable."""
+    region = Region("fascia", side)
+    limits = (
+        _DEFAULT,
+        "The fascia is thinner than a pixel: its excess is diluted, and only relative change has a meaning.",
+    )
+    if found is None:
+        text = f"Signal along the {side} deep fascia could not be assessed."
+        return Finding(FindingKind.FASCIA, Truth.UNKNOWN, text, (region,), (), limits, ("fascia-rule",))
+    present = found.extent > FASCIA_EXTENT or found.longest_arc_mm >= FASCIA_ARC_MM
+    if present:
+        text = (
+            f"High signal along {100 * found.extent:.0f} % of the {side} deep fascia, longest unbroken arc "
+            f"{found.longest_arc_mm:.0f} mm."
+        )
+    else:
+        text = f"No high signal along the {side} deep fascia ({100 * found.extent:.0f} % of the surface)."
+    numbers = tuple(row for row in rows if row.region == region and row.value is not None)
+    details = {"extent": found.extent, "longest_arc_mm": found.longest_arc_mm, **_position(found.center_mm)}
+    return Finding(FindingKind.FASCIA, Truth.of(present), text, (region,), numbers, limits, ("fascia-rule",), details)
+
+
+def subcutis_finding(side: Side, found: SubcutisSignal | None, rows: tuple[Measurement, ...]) -> Finding:
+    """Subcutaneous signal of one side, with its position for later calcification at the same place."""
+    region = Region("subcutaneous_fat", side)
+    if found is None:
+        text = f"Signal of the {side} subcutis could not be assessed."
+        return Finding(FindingKind.SUBCUTIS, Truth.UNKNOWN, text, (region,), (), (_DEFAULT,), ("fascia-rule",))
+    limits = [_DEFAULT]
+    if found.left_out > 0.01:
+        limits.append(f"{100 * found.left_out:.0f} % of the layer was left out: fat suppression failed there.")
+    present = found.extent > SUBCUTIS_EXTENT
+    evidence: tuple[str, ...] = ("fascia-rule",)
+    if present:
+        shape = "reticular " if found.reticular >= 0.25 else ""
+        text = f"High {shape}signal in {100 * found.extent:.0f} % of the {side} subcutaneous fat."
+        limits.append(
+            "In one series 5 children with subcutaneous edema of the thigh had calcinosis at that site within 9 "
+            "months; the "
+            "position is stored so that later images can be compared."
+        )
+        evidence = ("fascia-rule", "subcutis-then-calcinosis")
+    else:
+        text = f"No high signal of the {side} subcutaneous fat ({100 * found.extent:.0f} % of the layer)."
+    numbers = tuple(row for row in rows if row.region == region and row.value is not None)
+    details = {"extent": found.extent, "reticular": found.reticular, **_position(found.center_mm)}
+    return Finding(FindingKind.SUBCUTIS, Truth.of(present), text, (region,), numbers, tuple(limits), evidence, details)

@@ -1,0 +1,289 @@
+"""Published ordinal scores as views over continuous measures, item by item, with coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.measurement import Measurement
+from heliotrope.domain.truth import Truth
+from heliotrope.findings.damage import fat_grade
+
+EXTENT_LIMITS = (2.5, 30.0, 75.0)
+"""Extent 0-3 (Wilks, joined to the 2.5 % of Dahlqvist). [%]"""
+
+INTENSITY_LIMITS = (1.25, 1.6, 2.2)
+"""Intensity 0-3 of STIR over normal muscle. [1]"""
+
+N_DRAWS = 200
+
+NIH_COMPARTMENTS = 34
+"""17 per side; this program names the three of the thigh, whatever is labeled is covered."""
+
+_THIGH = ("anterior_thigh", "medial_thigh", "posterior_thigh")
+_GRAMEGNA = (
+    "sartorius",
+    "rectus_femoris",
+    "vastus_lateralis",
+    "vastus_intermedius",
+    "vastus_medialis",
+    "gracilis",
+    "adductor_magnus",
+    "adductor_longus",
+    "biceps_femoris_long_head",
+    "semitendinosus",
+    "semimembranosus",
+    "tibialis_anterior",
+    "extensor_digitorum_longus",
+    "fibularis_longus",
+    "tibialis_posterior",
+    "flexor_hallucis_longus",
+    "soleus",
+    "gastrocnemius_medial_head",
+    "gastrocnemius_lateral_head",
+)
+_PIPITONE = (
+    *_GRAMEGNA[:11],
+    "biceps_femoris_short_head",
+    "gluteus_maximus",
+    "gluteus_medius",
+    "gluteus_minimus",
+    "tensor_fasciae_latae",
+    "iliopsoas",
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One graded region.
+
+    Parameters
+    ----------
+    region : Region
+    grade : int
+    changes : float
+        Probability that the grade would differ by one or more within the interval of its measurement, 0 to 1.
+    """
+
+    region: Region
+    grade: int
+    changes: float
+
+
+def extent_grade(percent: float) -> int:
+    """Extent 0-3: up to 2.5, 30, 75 % of the muscle.
+
+    Examples
+    --------
+    >>> [extent_grade(p) for p in (2.5, 2.6, 30.0, 31.0, 76.0)]
+    [0, 1, 1, 2, 3]
+    """
+    return sum(percent > limit for limit in EXTENT_LIMITS)
+
+
+def intensity_grade(ratio: float) -> int:
+    """Intensity 0-3 of the mean ratio inside edema."""
+    return sum(ratio >= limit for limit in INTENSITY_LIMITS)
+
+
+def gramegna_grade(intensity: int, extent: int) -> int:
+    """0 where either is 0, else the rounded root of their product, at least 1.
+
+    Examples
+    --------
+    >>> [gramegna_grade(i, e) for i, e in ((0, 3), (1, 1), (2, 3), (3, 3))]
+    [0, 1, 2, 3]
+    """
+    return 0 if intensity == 0 or extent == 0 else max(1, round(float(np.sqrt(intensity * extent))))
+
+
+def malattia_grade(intensity: int) -> int:
+    """Muscle item 0-2 from intensity 0-3."""
+    return min(2, round(intensity * 2 / 3))
+
+
+def _value(rows: Sequence[Measurement], region: Region, quantity: str) -> Measurement | None:
+    found = [r for r in rows if r.region == region and r.quantity == quantity]
+    preferred = [r for r in found if r.statistic in ("fraction", "mean", "total")]
+    return next(iter(preferred or found), None)
+
+
+def _draws(row: Measurement, generator: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    assert row.value is not None
+    sd = 0.0 if row.ci95 is None else (row.ci95[1] - row.ci95[0]) / 3.92
+    return np.asarray(generator.normal(row.value, max(sd, 1e-12), N_DRAWS))
+
+
+def _items(
+    rows: Sequence[Measurement], structures: Sequence[str], generator: np.random.Generator
+) -> Mapping[str, list[Item]]:
+    """Extent, intensity, fat and combined grades of every region that was measured."""
+    found: dict[str, list[Item]] = {"extent": [], "intensity": [], "fat": [], "combined": [], "binary": []}
+    for structure in structures:
+        for side in Side:
+            region = Region(structure, side)
+            fraction = _value(rows, region, "edema_fraction")
+            fat = _value(rows, region, "fat_fraction")
+            if fraction is not None and fraction.value is not None:
+                excess = _value(rows, region, "edema_excess")
+                ratio = 1.0 + (excess.value if excess is not None and excess.value is not None else 0.0)
+                extent = extent_grade(fraction.value)
+                intensity = intensity_grade(ratio) if extent else 0
+                moved = np.array([extent_grade(v) for v in _draws(fraction, generator)])
+                unsure = float(np.mean(moved != extent))
+                found["extent"].append(Item(region, extent, unsure))
+                found["intensity"].append(Item(region, intensity, unsure if extent <= 1 else 0.0))
+                found["combined"].append(Item(region, gramegna_grade(intensity, extent), unsure))
+                found["binary"].append(Item(region, int(extent > 0), float(np.mean((moved > 0) != (extent > 0)))))
+            if fat is not None and fat.value is not None:
+                grade = fat_grade(fat.value)
+                moved = np.array([fat_grade(v) for v in _draws(fat, generator)])
+                found["fat"].append(Item(region, grade, float(np.mean(moved != grade))))
+    return found
+
+
+def _score(
+    instrument: str, text: str, items: Sequence[Item], possible: int, evidence: str, *, limits: tuple[str, ...] = ()
+) -> Finding:
+    total = float(sum(item.grade for item in items))
+    details: dict[str, str | float | None] = {
+        "instrument": instrument,
+        "sum_over_covered": total if items else None,
+        "items_covered": float(len(items)),
+        "items_of_instrument": float(possible),
+        "prorated": None,
+    }
+    for item in items:
+        key = f"{item.region.side} {item.region.structure}"
+        details[f"item {key}"] = float(item.grade)
+        details[f"may change {key}"] = round(item.changes, 3)
+    if not items:
+        statement = f"{text}: not derivable, none of its regions was measured."
+        present = Truth.UNKNOWN
+    else:
+        statement = f"{text}: {total:.0f} over {len(items)} of {possible} items"
+        missing = 1.0 - len(items) / possible
+        if missing > 0.2:
+            statement += "; too few are covered to estimate the whole."
+        else:
+            details["prorated"] = total * possible / len(items)
+            statement += "." if missing == 0 else f"; prorated to all items {details['prorated']:.0f}."
+        present = Truth.of(total > 0)
+    note = (
+        "Derived from measurements as a view; published performance is that of readers and holds for their populations."
+    )
+    return Finding(
+        FindingKind.SCORE,
+        present,
+        statement,
+        tuple(item.region for item in items),
+        (),
+        (note, *limits),
+        (evidence,),
+        details,
+    )
+
+
+def score_findings(
+    rows: Sequence[Measurement], other: Sequence[Finding], *, generator: np.random.Generator
+) -> tuple[Finding, ...]:
+    """Every score the study allows, in parallel; none is the product's own.
+
+    Parameters
+    ----------
+    rows : sequence of Measurement
+    other : sequence of Finding
+        Fascia, subcutis and distribution, for the pattern count.
+    generator : numpy.random.Generator
+    """
+    compartments = _items(rows, _THIGH, generator)
+    muscles = _items(rows, _GRAMEGNA, generator)
+    pelvis = _items(rows, _PIPITONE, generator)
+    results = [
+        _score(
+            "nih-iim-34/intensity", "NIH whole-body tool, STIR intensity", compartments["intensity"], 34, "score-nih-34"
+        ),
+        _score("nih-iim-34/extent", "NIH whole-body tool, STIR extent", compartments["extent"], 34, "score-nih-34"),
+        _score("nih-iim-34/fat", "NIH whole-body tool, fat", compartments["fat"], 34, "score-nih-34"),
+        _score(
+            "malattia-36",
+            "Whole-body score for juvenile dermatomyositis (36 groups), muscle",
+            [Item(i.region, malattia_grade(i.grade), i.changes) for i in compartments["intensity"]],
+            36,
+            "score-malattia-36",
+            limits=(
+                "Group list of the original is not public in full; thigh compartments stand for its thigh groups.",
+            ),
+        ),
+        _score(
+            "gramegna-lower-limb",
+            "Lower-limb edema score (Gramegna)",
+            muscles["combined"],
+            38,
+            "score-gramegna",
+            limits=("A published cut-off of 18 of 114 applies to the full score only.",),
+        ),
+        _score(
+            "pipitone-binary", "Binary edema of thigh and pelvis (Pipitone)", pelvis["binary"], 34, "score-pipitone"
+        ),
+        _ukichi(other),
+    ]
+    results.extend(
+        Finding(
+            FindingKind.SCORE,
+            Truth.UNKNOWN,
+            f"{name}: item weights are not public; a reader enters the total.",
+            details={"instrument": name, "source": "reader-entered"},
+            evidence=("score-reader-entered",),
+        )
+        for name in ("davis-jdm-thigh", "jdm-image-score")
+    )
+    return tuple(results)
+
+
+def _ukichi(other: Sequence[Finding]) -> Finding:
+    """Count of subcutaneous, fascial, peripheral and honeycomb signal; an interval when some could not be judged."""
+
+    def any_of(truths: Sequence[Truth]) -> Truth:
+        if Truth.TRUE in truths:
+            return Truth.TRUE
+        return Truth.UNKNOWN if not truths or Truth.UNKNOWN in truths else Truth.FALSE
+
+    def pattern(key: str) -> Truth:
+        words = [str(f.details.get(key)) for f in other if f.kind is FindingKind.DISTRIBUTION]
+        return any_of([{"true": Truth.TRUE, "false": Truth.FALSE}.get(word, Truth.UNKNOWN) for word in words])
+
+    items = {
+        "subcutaneous": any_of([f.present for f in other if f.kind is FindingKind.SUBCUTIS]),
+        "fascial": any_of([f.present for f in other if f.kind is FindingKind.FASCIA]),
+        "peripheral": pattern("peripheral"),
+        "honeycomb": pattern("honeycomb"),
+    }
+    low = sum(item is Truth.TRUE for item in items.values())
+    high = low + sum(item is Truth.UNKNOWN for item in items.values())
+    total = f"{low}" if low == high else f"{low} to {high}"
+    unknown = [name for name, item in items.items() if item is Truth.UNKNOWN]
+    text = f"Pattern count (Ukichi): {total} of 4"
+    text += "." if not unknown else f"; not assessable: {', '.join(unknown)}."
+    reached = Truth.TRUE if low >= 3 else Truth.FALSE if high < 3 else Truth.UNKNOWN
+    return Finding(
+        FindingKind.SCORE,
+        reached,
+        text,
+        limits=(
+            "Among 36 dermatomyositis and 52 other patients, three or more had sensitivity 72.2 % and specificity "
+            "88.5 % by "
+            "readers; this says nothing about a single patient.",
+        ),
+        evidence=("score-ukichi",),
+        details={
+            "instrument": "ukichi-pattern-count",
+            "low": float(low),
+            "high": float(high),
+            **{name: item.name.lower() for name, item in items.items()},
+        },
+    )
