@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heliotrope.app.stage import Quantity, Stage
-from heliotrope.app.stages import calcinosis, diffusion, edema, fat_fraction, labels, measurements, t2
+from heliotrope.app.stages import (
+    calcinosis,
+    diffusion,
+    edema,
+    fat_fraction,
+    findings,
+    labels,
+    layers,
+    measurements,
+    t2,
+)
 
 STAGES: tuple[Stage, ...] = (
     *fat_fraction.STAGES,
@@ -16,6 +26,8 @@ STAGES: tuple[Stage, ...] = (
     *labels.STAGES,
     *measurements.STAGES,
     *edema.STAGES,
+    *layers.STAGES,
+    *findings.STAGES,
 )
 
 

@@ -91,7 +91,11 @@ def atrophy_findings(rows: Sequence[Measurement]) -> tuple[Finding, ...]:
     """Contractile area of a muscle or compartment against the other side."""
     areas = {r.region: r for r in rows if r.quantity == "contractile_area" and r.value is not None}
     findings = []
+    # compartments found by geometry alone differ between sides by more than muscle does
+    drawn = any(STRUCTURES[region.structure].kind is StructureKind.MUSCLE for region in areas)
     for structure in dict.fromkeys(region.structure for region in areas):
+        if STRUCTURES[structure].kind is StructureKind.COMPARTMENT and not drawn:
+            continue
         left, right = (areas.get(Region(structure, side)) for side in Side)
         if left is None or right is None or left.value is None or right.value is None:
             continue

@@ -232,17 +232,20 @@ def score_findings(
         ),
         _ukichi(other),
     ]
-    results.extend(
+    derived = [
+        item for item in results if item.present is not Truth.UNKNOWN or item.details.get("high") in (1.0, 2.0, 3.0)
+    ]
+    derived.append(
         Finding(
             FindingKind.SCORE,
             Truth.UNKNOWN,
-            f"{name}: item weights are not public; a reader enters the total.",
-            details={"instrument": name, "source": "reader-entered"},
+            "The thigh tool of Davis and the JDM Image Score are entered by a reader: their item weights are not "
+            "public.",
+            details={"instrument": "davis-jdm-thigh, jdm-image-score", "source": "reader-entered"},
             evidence=("score-reader-entered",),
         )
-        for name in ("davis-jdm-thigh", "jdm-image-score")
     )
-    return tuple(results)
+    return tuple(derived)
 
 
 def _ukichi(other: Sequence[Finding]) -> Finding:

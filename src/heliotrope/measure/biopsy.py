@@ -193,7 +193,7 @@ def _angles(side: Side | None, mask: BoolArray, images: BiopsyImages) -> FloatAr
             own = mask[tuple(plane)]
         center = here[own].mean(axis=0)
         angle[tuple(plane)] = np.degrees(np.arctan2(sign * (here[..., 0] - center[0]), center[1] - here[..., 1]))
-    return np.nan_to_num(angle, nan=999.0)
+    return np.asarray(np.nan_to_num(angle, nan=999.0), dtype=np.float64)
 
 
 def find_targets(images: BiopsyImages, n_targets: int = 3) -> tuple[BiopsyTarget, ...]:

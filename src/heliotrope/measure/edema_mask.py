@@ -260,7 +260,11 @@ def find_failed_fat(signal: FloatArray, subcutis: BoolArray, grid: Grid) -> Bool
     scatter = ndimage.gaussian_filter(inside**2, sigma) / weight - level**2
     uneven = np.sqrt(np.maximum(scatter, 0.0)) > UNEVEN_FAT * level
     usual = float(np.percentile(signal[subcutis], 30.0))
-    failed_fat = subcutis & ~uneven & (level > FAILED_FAT_RATIO * usual)
+    size = [1 if a == axis else max(3, round(9.0 / s)) for a, s in enumerate(grid.spacing_mm)]
+    # between strands fat keeps its usual signal, so the darker part of the neighborhood decides
+    darker = ndimage.percentile_filter(np.where(subcutis, signal, np.inf).astype(np.float32), 12, size=size)
+    raised = (level > FAILED_FAT_RATIO * usual) & (darker > 0.9 * FAILED_FAT_RATIO * usual)
+    failed_fat = subcutis & ~uneven & raised
     return drop_small(failed_fat, grid, 500.0)
 
 

@@ -16,6 +16,9 @@ BLOCK_MM = 10.0
 N_DRAWS = 200
 """Bootstrap draws behind an interval."""
 
+LARGEST_SAMPLE = 8000
+"""Voxels of a region that take part in the draws of a quantile; of larger regions every n-th."""
+
 FEWEST_BLOCKS = 6
 """With fewer blocks no interval is stated."""
 
@@ -82,11 +85,12 @@ def bootstrap_quantile(
     """95 % interval of a quantile of `values` (n_voxels,), grouped by `blocks`."""
     if blocks.n_blocks < FEWEST_BLOCKS:
         return None
-    order = np.argsort(values)
-    ordered, member = values[order], blocks.number[order]
+    every = max(1, values.size // LARGEST_SAMPLE)
+    order = np.argsort(values[::every])
+    ordered, member = values[::every][order], blocks.number[::every][order]
     weights = draw_weights(blocks, generator)
     draws = np.empty(len(weights))
     for i, weight in enumerate(weights):
         total = np.cumsum(weight[member])
-        draws[i] = ordered[np.searchsorted(total, quantile * total[-1])]
+        draws[i] = ordered[min(int(np.searchsorted(total, quantile * total[-1])), ordered.size - 1)]
     return interval(float(np.quantile(values, quantile)), draws, blocks.n_blocks)

@@ -66,7 +66,13 @@ class MrProtocol:
     slice_gap_mm: float = 0.0
     n_slices: int = 9
     first_slice_mm: float | None = None
-    sequences: tuple[Sequence, ...] = (Sequence.T1, Sequence.STIR, Sequence.MULTI_ECHO_T2, Sequence.COMPLEX_DIXON)
+    sequences: tuple[Sequence, ...] = (
+        Sequence.T1,
+        Sequence.STIR,
+        Sequence.MULTI_ECHO_T2,
+        Sequence.COMPLEX_DIXON,
+        Sequence.SCANNER_DIXON,
+    )
     t2_snr: float = 60.0
     stir_snr: float = 25.0
     t1_snr: float = 50.0

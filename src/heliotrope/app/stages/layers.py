@@ -10,6 +10,7 @@ from heliotrope.domain.anatomy import Side
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.findings import Finding
 from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.layers import fascia_finding, subcutis_finding
@@ -51,10 +52,9 @@ def _select(study: Study) -> tuple[Series, ...] | Missing:
 def _run(given: StageInput) -> StageOutput:
     layers = given.maps.get("stir_layers")
     if given.labels is None or layers is None:
-        raise QualityRefusal(
-            "no signal of normal muscle to compare the layers with",
-            hint="see the edema stage for what is missing",
-            code="E_NO_REFERENCE",
+        reason = Missing("M_NO_REFERENCE", "There is no signal of normal muscle on STIR to compare the layers with.")
+        return StageOutput(
+            sentence="", not_assessed=tuple(NotAssessed(quantity.key, reason) for quantity in QUANTITIES)
         )
     raw = np.asarray(given.read_volume(given.series[0]).frame(0).data, dtype=np.float64)
     labels = resample_labels(given.labels, layers.grid)

@@ -1,0 +1,186 @@
+"""Layers, damage, scores and biopsy sites on phantoms whose disease is known."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.stage import StageInput, StageOutput
+from heliotrope.app.stages import findings as findings_stage
+from heliotrope.app.stages import layers as layers_stage
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.study import FrameSource, Role, Series, Study
+from heliotrope.domain.truth import Truth
+from heliotrope.domain.units import Unit
+from heliotrope.findings.damage import atrophy_findings, fat_findings
+from heliotrope.findings.scores import score_findings
+from heliotrope.measure.map_statistics import measure_map
+from heliotrope.phantoms.catalogue import SCENES, build_thigh_study
+from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence
+from heliotrope.phantoms.study import PhantomStudy
+from tests.app.stages.test_edema import maps_of
+from tests.app.stages.test_edema import run as run_edema
+
+FINE = MrProtocol(matrix=(254, 134), pixel_mm=1.5, n_slices=3, sequences=(Sequence.STIR, Sequence.SCANNER_DIXON))
+
+
+@cache
+def phantom(name: str) -> PhantomStudy:
+    return build_thigh_study(name, replace(SCENES[name], protocol=FINE), 4)
+
+
+@cache
+def outputs(name: str) -> tuple[StageOutput, StageOutput, StageOutput]:
+    """Edema, layers and findings of one phantom."""
+    study = phantom(name)
+    maps = maps_of(study)
+    edema = run_edema(study, maps)
+    number, stir = next((i, s) for i, s in enumerate(study.series) if s.role is Role.STIR)
+    series = Series(f"s{number}", "1", 1, "", Role.STIR, "", stir.acquisition, stir.volume.grid, 1, (FrameSource(""),))
+    fat = measure_map(maps["fat_fraction"], study.truth_labels, generator=np.random.default_rng(0))
+    given = StageInput(
+        study=Study("s", None, None, (series,), ()),
+        series=(series,),
+        options=AnalyzeOptions(),
+        read_volume=lambda _: stir.volume,
+        maps={**maps, **edema.maps},
+        labels=study.truth_labels,
+        measurements=(*fat, *edema.measurements),
+        findings=edema.findings,
+    )
+    layers = layers_stage.STAGES[0].run(given)
+    given = replace(given, findings=(*edema.findings, *layers.findings))
+    return edema, layers, findings_stage.STAGES[0].run(given)
+
+
+def of_kind(output: StageOutput, kind: FindingKind) -> list[Finding]:
+    return [item for item in output.findings if item.kind is kind]
+
+
+@pytest.mark.parametrize(
+    ("name", "fascia", "subcutis"),
+    [
+        ("healthy", Truth.FALSE, Truth.FALSE),
+        ("active-dm", Truth.TRUE, Truth.TRUE),
+        ("fascia-dominant", Truth.TRUE, Truth.FALSE),
+        ("subcutis-reticular", Truth.FALSE, Truth.TRUE),
+    ],
+)
+def test_fascia_and_subcutis_are_told_apart(name: str, fascia: Truth, subcutis: Truth) -> None:
+    layers = outputs(name)[1]
+    assert {item.present for item in of_kind(layers, FindingKind.FASCIA)} == {fascia}
+    assert {item.present for item in of_kind(layers, FindingKind.SUBCUTIS)} == {subcutis}
+
+
+def test_subcutaneous_signal_is_stored_with_its_position() -> None:
+    left = next(item for item in of_kind(outputs("subcutis-reticular")[1], FindingKind.SUBCUTIS))
+    assert left.regions[0].side is Side.LEFT
+    assert isinstance(left.details["center_x_mm"], float)
+    # the strands were put on the lateral side of the left thigh: larger x than its center at about 89 mm
+    assert left.details["center_x_mm"] > 89.0
+
+
+def test_layers_without_a_reference_are_not_assessed() -> None:
+    output = layers_stage.STAGES[0].run(
+        StageInput(
+            study=Study("s", None, None, (), ()),
+            series=(),
+            options=AnalyzeOptions(),
+            read_volume=lambda _: phantom("healthy").series[0].volume,
+            labels=phantom("healthy").truth_labels,
+        )
+    )
+    assert {item.missing.code for item in output.not_assessed} == {"M_NO_REFERENCE"}
+
+
+def test_biopsy_sites_lie_in_lean_edema_of_allowed_muscle() -> None:
+    study = phantom("active-dm")
+    sites = of_kind(outputs("active-dm")[2], FindingKind.BIOPSY_SITE)
+    assert 1 <= len(sites) <= 3
+    for site in sites:
+        assert site.present is Truth.TRUE
+        assert site.regions[0].structure in ("vastus_lateralis", "rectus_femoris")
+        place = [float(site.details[f"{axis}_mm"] or 0.0) for axis in "xyz"]
+        at = tuple(np.round(study.truth_labels.grid.indices(place)).astype(int))
+        assert study.truth_maps["edema_fraction"].values[at] > 50.0
+        assert study.truth_maps["fat_fraction"].values[at] < 15.0
+        assert any("ultrasound" in line for line in site.limits)
+        assert float(site.details["vessel_mm"] or 0.0) >= 15.0
+        assert float(site.details["bone_mm"] or 0.0) >= 8.0
+
+
+def test_healthy_muscle_is_no_biopsy_site() -> None:
+    sites = of_kind(outputs("healthy")[2], FindingKind.BIOPSY_SITE)
+    assert [site.present for site in sites] == [Truth.FALSE]
+    assert "No suitable biopsy site" in sites[0].statement
+
+
+def test_fat_replaced_muscle_is_graded_and_never_proposed_for_biopsy() -> None:
+    findings = outputs("fatty-edema")[2]
+    fat = {item.regions[0]: item for item in of_kind(findings, FindingKind.FAT)}
+    assert fat[Region("rectus_femoris", Side.LEFT)].details["mercuri_by_fat_fraction"] == 3.0
+    assert fat[Region("semitendinosus", Side.RIGHT)].details["mercuri_by_fat_fraction"] == 2.0
+    assert fat[Region("gracilis", Side.RIGHT)].present is Truth.FALSE
+    proposed = {item.regions[0].structure for item in of_kind(findings, FindingKind.BIOPSY_SITE)}
+    assert "rectus_femoris" not in {
+        item.regions[0].structure for item in of_kind(findings, FindingKind.BIOPSY_SITE) if item.present is Truth.TRUE
+    }
+    assert proposed
+
+
+def test_scores_state_what_they_cover_and_do_not_prorate_a_fifth_of_the_body() -> None:
+    scores = {item.details["instrument"]: item for item in of_kind(outputs("active-dm")[2], FindingKind.SCORE)}
+    whole_body = scores["nih-iim-34/extent"]
+    assert whole_body.details["items_covered"] == 6.0
+    assert whole_body.details["prorated"] is None
+    assert "6 of 34" in whole_body.statement
+    assert scores["ukichi-pattern-count"].details["honeycomb"] == "unknown"
+    # fascia and subcutis were put in, so the count is at least two
+    assert float(scores["ukichi-pattern-count"].details["low"] or 0.0) >= 2.0
+
+
+def area(structure: str, side: Side, value: float) -> Measurement:
+    return Measurement(Region(structure, side), "contractile_area", "max", value, Unit.SQUARE_MILLIMETER, "test/1")
+
+
+def test_atrophy_is_called_on_the_smaller_side_beyond_its_limit() -> None:
+    rows = (area("gracilis", Side.LEFT, 80.0), area("gracilis", Side.RIGHT, 100.0))
+    finding = atrophy_findings(rows)[0]
+    assert finding.present is Truth.TRUE
+    assert finding.regions[0].side is Side.LEFT
+    equal = (area("gracilis", Side.LEFT, 90.0), area("gracilis", Side.RIGHT, 100.0))
+    assert atrophy_findings(equal)[0].present is Truth.FALSE
+
+
+def test_compartments_found_by_geometry_alone_make_no_atrophy() -> None:
+    rows = (area("posterior_thigh", Side.LEFT, 50.0), area("posterior_thigh", Side.RIGHT, 100.0))
+    assert atrophy_findings(rows) == ()
+
+
+def test_an_item_near_a_grade_border_says_that_it_may_change() -> None:
+    region = Region("anterior_thigh", Side.LEFT)
+    rows = (
+        Measurement(region, "edema_fraction", "fraction", 29.5, Unit.PERCENT, "test/1", ci95=(24.5, 34.5)),
+        Measurement(region, "edema_excess", "mean", 0.5, Unit.ONE, "test/1"),
+    )
+    scores = score_findings(rows, (), generator=np.random.default_rng(0))
+    extent = next(item for item in scores if item.details["instrument"] == "nih-iim-34/extent")
+    assert extent.details["item left anterior_thigh"] == 1.0
+    assert float(extent.details["may change left anterior_thigh"] or 0.0) == pytest.approx(0.42, abs=0.1)
+
+
+def test_missing_fat_is_not_assessed_rather_than_lean() -> None:
+    row = Measurement(
+        Region("gracilis", Side.LEFT),
+        "fat_fraction",
+        "mean",
+        None,
+        Unit.PERCENT,
+        "test/1",
+        Missing("M_EMPTY_REGION", "No voxel."),
+    )
+    assert fat_findings((row,))[0].present is Truth.UNKNOWN
