@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from heliotrope.app import phantom as phantom_module
-from heliotrope.app.phantom import PHANTOMS, PhantomEntry, WrittenPhantom, bundle_of, find_phantom, write_phantom
+from heliotrope.app.phantom import PHANTOMS, WrittenPhantom, bundle_of, find_phantom, write_phantom
+from heliotrope.app.phantom_bundle import PhantomEntry
 from heliotrope.cli.main import main
 from heliotrope.domain.errors import OptionError, OutputError
 from heliotrope.domain.study import FileOutcome, Role

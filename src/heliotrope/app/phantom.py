@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +16,9 @@ import numpy as np
 
 from heliotrope import __version__
 from heliotrope.app.output_folder import writing
+from heliotrope.app.phantom_bundle import PhantomBundle, PhantomEntry
+from heliotrope.app.phantom_calcinosis import CALCINOSIS_PHANTOMS
 from heliotrope.domain.errors import OptionError, OutputError
-from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.io.dicom_writer import synthetic_uid, write_dicom_series
 from heliotrope.io.nifti import region_entry, write_labels, write_map, write_sidecar, write_volume
 from heliotrope.phantoms.catalogue import SCENES, build_phantom
@@ -32,51 +33,6 @@ class PhantomFormat(StrEnum):
 
     DICOM = "dicom"
     NIFTI = "nifti"
-
-
-@dataclass(frozen=True, eq=False)
-class PhantomBundle:
-    """What any phantom hands over for writing.
-
-    Parameters
-    ----------
-    name : str
-    seed : int
-    subject : str
-        Equal for phantoms of one simulated person.
-    note : str
-        What it shows, beginning with the synthetic marking.
-    series : tuple of PhantomSeries
-    label_maps : mapping of file stem to LabelMap
-    maps : mapping of file stem to ParametricMap
-    truth : mapping
-        Further truth as JSON values.
-    """
-
-    name: str
-    seed: int
-    subject: str
-    note: str
-    series: tuple[PhantomSeries, ...]
-    label_maps: Mapping[str, LabelMap]
-    maps: Mapping[str, ParametricMap]
-    truth: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PhantomEntry:
-    """A phantom a user can name.
-
-    Parameters
-    ----------
-    title : str
-        What it shows, one sentence.
-    build : callable
-        Seed to bundle.
-    """
-
-    title: str
-    build: Callable[[int], PhantomBundle]
 
 
 @dataclass(frozen=True)
@@ -146,7 +102,9 @@ def _thigh_entry(name: str) -> PhantomEntry:
     return PhantomEntry(SCENES[name].note, lambda seed: bundle_of(build_phantom(name, seed)))
 
 
-PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType({name: _thigh_entry(name) for name in SCENES})
+PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType(
+    {**{name: _thigh_entry(name) for name in SCENES}, **CALCINOSIS_PHANTOMS}
+)
 """Every phantom by name."""
 
 

@@ -20,6 +20,9 @@ from heliotrope.segment.calcium.geometry import Mask, Spacing
 N_ANGLES = 360
 RADIAL_STEP_MM = 0.5
 
+OUTER_FACE_MM = 0.55
+"""From the middle of the deep fascia to the edge seen in CT; the fascia is 0.56 to 1.11 mm thick. [mm]"""
+
 _GUARD_MM = 2.5
 _SKIN_GUARD_MM = 3.0
 _SHALLOW_MM = 5.0
@@ -131,7 +134,9 @@ def find_surfaces(
         unsure[k] = (holes > 0.05).mean() > 0.03
         cost = _cost(polar, unknown, hard, outer)
         path = _closed_path(cost, prior)
-        fascia[k] = path * RADIAL_STEP_MM
+        # the path follows the outer face; calcium pulls it to its own middle
+        blind = unknown[np.arange(N_ANGLES), np.maximum(path - 1, 0)] | unknown[np.arange(N_ANGLES), path]
+        fascia[k] = path * RADIAL_STEP_MM - np.where(blind, 0.0, OUTER_FACE_MM)
         prior = path.astype(np.float64)
     skin = _bridge_calcium(skin, covered, levels, spacing[2])
     skin, fascia = _carry(skin, levels), _carry(fascia, levels)

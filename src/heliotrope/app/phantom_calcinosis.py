@@ -1,0 +1,125 @@
+"""The CT phantoms by name: calcinosis of every plane and shape, thin septa, artery walls alone, and a pair in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from heliotrope.app.phantom_bundle import PhantomBundle, PhantomEntry
+from heliotrope.domain.study import Acquisition, Modality, Role
+from heliotrope.phantoms.ct_calcinosis import (
+    CalcinosisVariant,
+    CtCalcinosisPhantom,
+    CtCalcinosisSettings,
+    build_ct_calcinosis,
+)
+from heliotrope.phantoms.study import SYNTHETIC_NOTE, PhantomSeries
+
+GROWTH = 1.2
+"""Mineral of every lesion at the follow-up of the longitudinal pair, over that at its start."""
+
+_SEED_OF_SECOND_NOISE = 104_729
+_TITLES = {
+    CalcinosisVariant.CALCINOSIS: "CT of a thigh with calcinosis in every tissue plane and of every shape.",
+    CalcinosisVariant.THIN_SEPTA: "CT of a thigh with calcinosis and septa of 0.3 mm between its muscles.",
+    CalcinosisVariant.VASCULAR: "CT of a thigh with calcium of the artery wall alone: no calcinosis.",
+}
+
+
+def calcinosis_bundle(name: str, phantom: CtCalcinosisPhantom, title: str, subject: str) -> PhantomBundle:
+    """A CT phantom with its truth by lesion and in total.
+
+    Parameters
+    ----------
+    name : str
+        Name under which it was asked for.
+    phantom : CtCalcinosisPhantom
+    title : str
+    subject : str
+        Equal for two visits of one simulated person.
+    """
+    settings = phantom.settings
+    acquisition = Acquisition(
+        Modality.CT,
+        slice_thickness_mm=settings.voxel_mm[2] * settings.slices_averaged,
+        slice_spacing_mm=settings.voxel_mm[2] * settings.slices_averaged,
+        tube_voltage_kv=settings.tube_voltage_kv,
+        convolution_kernel="STANDARD",
+        contrast_agent=False,
+    )
+    series = PhantomSeries(phantom.volume, acquisition, Role.CT, f"synthetic CT, {name}")
+    return PhantomBundle(
+        name=name,
+        seed=phantom.seed,
+        subject=subject,
+        note=f"{SYNTHETIC_NOTE} {title}",
+        series=(series,),
+        label_maps={"labels": phantom.labels},
+        maps={},
+        truth={
+            "calcinosis_volume_ml": round(phantom.total_volume_ml, 6),
+            "calcinosis_mass_mg": round(phantom.total_mass_mg, 4),
+            "lesions": [
+                {
+                    "number": lesion.number,
+                    "side": lesion.side.value,
+                    "plane": None if lesion.plane is None else lesion.plane.value,
+                    "shape": lesion.shape,
+                    "calcinosis": lesion.plane is not None,
+                    "attenuation_hu": round(lesion.attenuation_hu, 2),
+                    "volume_mm3": round(lesion.volume_mm3, 3),
+                    "mass_mg": round(lesion.mass_mg, 4),
+                }
+                for lesion in phantom.lesions
+            ],
+        },
+    )
+
+
+def _entry(variant: CalcinosisVariant) -> PhantomEntry:
+    title, name = _TITLES[variant], variant.value
+
+    def build(seed: int) -> PhantomBundle:
+        return calcinosis_bundle(name, build_ct_calcinosis(seed, variant=variant), title, f"{name}-{seed}")
+
+    return PhantomEntry(title, build)
+
+
+def _two_thighs() -> PhantomEntry:
+    title = "CT of two thighs that touch and fuse at the groin, with calcinosis."
+
+    def build(seed: int) -> PhantomBundle:
+        settings = CtCalcinosisSettings(shape=(460, 280, 110), limbs=2)
+        return calcinosis_bundle(
+            "ct-two-thighs", build_ct_calcinosis(seed, settings=settings), title, f"ct-two-thighs-{seed}"
+        )
+
+    return PhantomEntry(title, build)
+
+
+def _visit(name: str, *, second: bool) -> PhantomEntry:
+    title = (
+        f"Follow-up of ct-longitudinal: the same thigh with {100 * (GROWTH - 1):.0f} % more mineral in "
+        "every calcification."
+        if second
+        else "First visit of a pair in time; ct-longitudinal-follow-up with the same seed is the second."
+    )
+
+    def build(seed: int) -> PhantomBundle:
+        phantom = build_ct_calcinosis(
+            seed, growth=GROWTH if second else 1.0, noise_seed=seed + _SEED_OF_SECOND_NOISE if second else None
+        )
+        return calcinosis_bundle(name, phantom, title, f"ct-longitudinal-{seed}")
+
+    return PhantomEntry(title, build)
+
+
+CALCINOSIS_PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType(
+    {
+        **{variant.value: _entry(variant) for variant in CalcinosisVariant},
+        "ct-two-thighs": _two_thighs(),
+        "ct-longitudinal": _visit("ct-longitudinal", second=False),
+        "ct-longitudinal-follow-up": _visit("ct-longitudinal-follow-up", second=True),
+    }
+)
+"""Every CT phantom by name."""

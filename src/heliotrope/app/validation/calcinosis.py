@@ -1,0 +1,168 @@
+"""Accuracy gates of CT calcinosis on digital thighs whose every calcification is known."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from heliotrope.app.validation.gate import Effort, Gate, Sense
+from heliotrope.domain.anatomy import TissuePlane
+from heliotrope.domain.units import Unit
+from heliotrope.measure.calcium import measure_calcium
+from heliotrope.phantoms.ct_calcinosis import (
+    CalcinosisVariant,
+    CtCalcinosisPhantom,
+    CtCalcinosisSettings,
+    build_ct_calcinosis,
+)
+from heliotrope.physics.ct_attenuation import table_calibration
+from heliotrope.segment.calcium.find import find_calcinosis
+
+SEEDS = tuple(range(1001, 1009))
+"""Eight thighs; none was looked at while the rules were written."""
+
+REDUCED_SEEDS = SEEDS[:1]
+"""For CI."""
+
+LEAST_WEIGHED_MM3 = 100.0
+"""Smaller lesions are left out of the mass gates. [mm3]"""
+
+_COMPACT = frozenset({"nodular", "clump"})
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Calls against truth over several thighs.
+
+    Parameters
+    ----------
+    components : tuple of (bool, float)
+        Plane right or wrong, with volume. [mm3]
+    mass_errors : tuple of (bool, float)
+        Skin plaque or not, and relative mass error of a lesion above 100 mm3. [%]
+    shapes : tuple of (str, bool)
+        True shape, and whether it was named so.
+    """
+
+    components: tuple[tuple[bool, float], ...]
+    mass_errors: tuple[tuple[bool, float], ...]
+    shapes: tuple[tuple[str, bool], ...]
+
+
+def tally(phantom: CtCalcinosisPhantom) -> Tally:
+    """Calls of one thigh against its truth; a lesion takes every component that mostly lies in it."""
+    found = find_calcinosis(phantom.volume, slice_thickness_mm=phantom.volume.grid.spacing_mm[2])
+    burdens = measure_calcium(found, table_calibration(phantom.settings.tube_voltage_kv))
+    truths = {lesion.number: lesion for lesion in phantom.lesions}
+    planes: list[tuple[bool, float]] = []
+    mass: dict[int, float] = {}
+    largest: dict[int, tuple[float, str]] = {}
+    for component, burden in zip(found.components, burdens, strict=True):
+        inside = found.numbers[component.box] == component.number
+        owners = phantom.labels.labels[component.box][inside]
+        owners = owners[owners > 0]
+        if owners.size == 0:
+            planes.append((False, component.volume_mm3))
+            continue
+        truth = truths[int(np.bincount(owners).argmax())]
+        planes.append((truth.plane is component.plane, component.volume_mm3))
+        mass[truth.number] = mass.get(truth.number, 0.0) + burden.mass_mg
+        if component.volume_mm3 > largest.get(truth.number, (0.0, ""))[0]:
+            largest[truth.number] = (component.volume_mm3, component.shape.value)
+    errors = tuple(
+        (lesion.plane is TissuePlane.CUTANEOUS, 100 * (mass.get(lesion.number, 0.0) / lesion.mass_mg - 1))
+        for lesion in phantom.calcinosis
+        if lesion.volume_mm3 > LEAST_WEIGHED_MM3 and lesion.shape != "reticular"
+    )
+    shapes = tuple(
+        (lesion.shape, _same_shape(lesion.shape, largest.get(lesion.number, (0.0, "none"))[1]))
+        for lesion in phantom.calcinosis
+        if lesion.volume_mm3 > 20.0
+    )
+    return Tally(tuple(planes), errors, shapes)
+
+
+def _same_shape(truth: str, called: str) -> bool:
+    return called in _COMPACT if truth in _COMPACT else called == truth
+
+
+@functools.cache
+def _tallies(effort: Effort) -> tuple[Tally, ...]:
+    return tuple(tally(build_ct_calcinosis(seed)) for seed in _seeds(effort))
+
+
+def _seeds(effort: Effort) -> tuple[int, ...]:
+    return REDUCED_SEEDS if effort is Effort.REDUCED else SEEDS
+
+
+def _plane_share(effort: Effort, *, by_volume: bool) -> float:
+    rows = [row for one in _tallies(effort) for row in one.components]
+    weights = [volume if by_volume else 1.0 for _, volume in rows]
+    return 100 * sum(w for (right, _), w in zip(rows, weights, strict=True) if right) / sum(weights)
+
+
+def _mass_error(effort: Effort, *, skin: bool) -> float:
+    errors = [abs(error) for one in _tallies(effort) for cutaneous, error in one.mass_errors if cutaneous is skin]
+    return float(np.quantile(errors, 0.9))
+
+
+def _shape_share(effort: Effort, shapes: frozenset[str]) -> float:
+    rows = [right for one in _tallies(effort) for shape, right in one.shapes if shape in shapes]
+    return 100 * float(np.mean(rows))
+
+
+def _vascular_volume(effort: Effort) -> float:
+    worst = 0.0
+    for seed in _seeds(effort):
+        phantom = build_ct_calcinosis(seed, variant=CalcinosisVariant.VASCULAR)
+        found = find_calcinosis(phantom.volume)
+        worst = max(worst, sum(c.volume_mm3 for c in found.components) / 1000)
+    return worst
+
+
+def _noisy_planes(effort: Effort, settings: CtCalcinosisSettings) -> float:
+    rows = [
+        row for seed in _seeds(effort)[:2] for row in tally(build_ct_calcinosis(seed, settings=settings)).components
+    ]
+    return 100 * sum(v for right, v in rows if right) / sum(v for _, v in rows)
+
+
+def _shape_gate(name: str, shapes: frozenset[str], limit: float) -> Gate:
+    return Gate(
+        f"calcinosis-shape-{name}",
+        f"Calcifications of shape {' or '.join(sorted(shapes))} named so, 1 mm slices.",
+        limit,
+        Unit.PERCENT,
+        Sense.AT_LEAST,
+        lambda effort: _shape_share(effort, shapes),
+    )
+
+
+def _gate(name: str, title: str, limit: float, unit: Unit, sense: Sense, measure: Callable[[Effort], float]) -> Gate:
+    return Gate(f"calcinosis-{name}", title, limit, unit, sense, measure)
+
+
+GATES: tuple[Gate, ...] = (
+    _gate("plane-components", "Calcifications placed in their tissue plane, 1 mm slices, 18 HU noise.", 95.0,
+          Unit.PERCENT, Sense.AT_LEAST, lambda effort: _plane_share(effort, by_volume=False)),
+    _gate("plane-volume", "Calcified volume placed in its tissue plane, 1 mm slices, 18 HU noise.", 95.0,
+          Unit.PERCENT, Sense.AT_LEAST, lambda effort: _plane_share(effort, by_volume=True)),
+    _gate("mass", "Mass error of calcifications above 100 mm3, skin and nets left out, 90th percentile.", 15.0,
+          Unit.PERCENT, Sense.AT_MOST, lambda effort: _mass_error(effort, skin=False)),
+    _gate("mass-skin", "Mass error of skin plaques above 100 mm3, 90th percentile.", 20.0,
+          Unit.PERCENT, Sense.AT_MOST, lambda effort: _mass_error(effort, skin=True)),
+    _shape_gate("sheet", frozenset({"sheet"}), 90.0),
+    _shape_gate("linear", frozenset({"linear"}), 90.0),
+    _shape_gate("compact", _COMPACT, 90.0),
+    _shape_gate("tumoral", frozenset({"tumoral"}), 80.0),
+    _shape_gate("reticular", frozenset({"reticular"}), 70.0),
+    _gate("vascular", "Calcinosis reported in a thigh with calcium of the artery wall alone.", 0.0,
+          Unit.MILLILITER, Sense.AT_MOST, _vascular_volume),
+    _gate("plane-noise", "Calcified volume placed in its tissue plane at 36 HU noise.", 90.0, Unit.PERCENT,
+          Sense.AT_LEAST, lambda effort: _noisy_planes(effort, CtCalcinosisSettings(noise_hu=36.0))),
+    _gate("plane-3mm", "Calcified volume placed in its tissue plane at 3 mm slices.", 90.0, Unit.PERCENT,
+          Sense.AT_LEAST, lambda effort: _noisy_planes(effort, CtCalcinosisSettings(slices_averaged=3))),
+)  # fmt: skip
