@@ -18,6 +18,7 @@ _BIN_MM = 0.35
 _RING_MM = (2.2, 5.0)
 _LATERAL_MM = 14.0
 _BESIDE_FASCIA_MM = 7.0
+_BELOW_FASCIA_MM = 3.5
 _LEAST_SAMPLES = 25
 _FLAT = 0.4
 
@@ -77,7 +78,8 @@ def background(around: Surroundings, component: Component, roi: Mask) -> tuple[N
         layered = _by_layer(around, around.fascia_distance_mm, roi, around.away_mm <= _BESIDE_FASCIA_MM)
     elif plane is TissuePlane.INTERMUSCULAR and component.flatness > _FLAT:
         off, beyond_edges = _off_plane(around)
-        layered = _by_layer(around, off, roi, beyond_edges & (around.away_mm <= 2 * _RING_MM[1]))
+        below = around.fascia_distance_mm < -_BELOW_FASCIA_MM
+        layered = _by_layer(around, off, roi, beyond_edges & below & (around.away_mm <= _BESIDE_FASCIA_MM))
     if layered is not None:
         return layered, float(np.median(layered))
     flat = _ring(around, plane)
