@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from heliotrope.cli import map_fat_fraction, map_t2
+from heliotrope.cli import map_diffusion, map_fat_fraction, map_t2
 
 map_application = typer.Typer(help="Compute one parametric map from image files.", no_args_is_help=True)
 map_t2.register(map_application)
 map_fat_fraction.register(map_application)
+map_diffusion.register(map_application)
 
 
 def register(application: typer.Typer) -> None:
