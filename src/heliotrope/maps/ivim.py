@@ -125,8 +125,8 @@ def fit_ivim(
 
     Notes
     -----
-    D from b >= 200 s/mm2 by weighted log-linear least squares; f = 1 - intercept / mean unweighted signal; D* last, from
-    the mean signal of the mask with D fixed. No estimator can reach D* per voxel at clinical noise.
+    D from b >= 200 s/mm2 by weighted log-linear least squares; f = 1 - intercept / mean unweighted signal; D* last,
+    from the mean signal of the mask with D fixed. No estimator can reach D* per voxel at clinical noise.
     """
     data = volume.data
     if data.ndim != 4:
