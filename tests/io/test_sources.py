@@ -54,6 +54,18 @@ def test_what_lies_among_the_images_is_named(tmp_path: Path, pixels: IntArray) -
     assert all(one.sha256 for one in study.files)
 
 
+def test_results_of_an_earlier_run_within_the_study_are_no_input(tmp_path: Path, pixels: IntArray) -> None:
+    scanners.classic(tmp_path, pixels)
+    before = read_study(tmp_path)
+    for name in ("run.json", "result.json"):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text("{}", encoding="utf-8")
+    nifti.write_volume(tmp_path / "out" / "maps" / "t2.nii.gz", numbered((4, 4, 3)))
+    after = read_study(tmp_path)
+    assert [one.uid for one in after.series] == [one.uid for one in before.series]
+    assert record(after, "out/maps/t2.nii.gz").reason.startswith("results of an earlier analysis")
+
+
 def test_a_truncated_image_is_refused_with_its_code(tmp_path: Path, pixels: IntArray) -> None:
     paths = scanners.classic(tmp_path, pixels)
     content = paths[-1].read_bytes()

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.errors import FileFormatError, InputError
@@ -218,3 +220,38 @@ def test_a_sidecar_restores_role_and_times(tmp_path: Path) -> None:
     assert series.acquisition.repetition_time_ms == 3000.0
     assert series.synthetic
     np.testing.assert_array_equal(read_volume(series).data, volume.data)
+
+
+def turned(angles: tuple[float, float, float], flips: tuple[bool, bool, bool]) -> Grid:
+    """A grid in any orientation, left-handed ones included."""
+    matrix = np.eye(4)
+    for axis, angle in enumerate(angles):
+        i, j = [k for k in range(3) if k != axis]
+        turn = np.eye(4)
+        turn[i, i] = turn[j, j] = np.cos(angle)
+        turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
+        matrix = turn @ matrix
+    signs = [-1.0 if flip else 1.0 for flip in flips]
+    matrix = matrix @ np.diag([1.5 * signs[0], 2.0 * signs[1], 5.0 * signs[2], 1.0])
+    matrix[:3, 3] = (-31.0, 17.0, 4.0)
+    return Grid.from_matrix((5, 4, 3), matrix, "1.2.3")
+
+
+@settings(max_examples=15, deadline=None)
+@given(angles=st.tuples(*[st.floats(-3.1, 3.1)] * 3), flips=st.tuples(*[st.booleans()] * 3))
+def test_a_volume_in_any_orientation_comes_back_to_its_place(
+    tmp_path_factory: pytest.TempPathFactory, angles: tuple[float, float, float], flips: tuple[bool, bool, bool]
+) -> None:
+    grid = turned(angles, flips)
+    volume = Volume(numbered((5, 4, 3)).data, grid)
+    folder = tmp_path_factory.mktemp("turned")
+    write(folder / "dicom", volume, replace(multi_echo(), echo_times_ms=(80.0,)), Role.T2)
+    nifti.write_volume(folder / "image.nii", volume)
+    (series,) = read_study(folder / "dicom").series
+    for back in (read_volume(series), nifti.read_nifti(folder / "image.nii")):
+        index = np.stack(np.meshgrid(*[np.arange(n) for n in back.grid.shape], indexing="ij"), -1)
+        home = grid.indices(back.grid.positions_mm(index))
+        # header positions are decimal strings of 16 characters, NIfTI affines single precision
+        assert float(np.abs(home - np.rint(home)).max()) < 1e-3
+        cells = np.rint(home).astype(int)
+        np.testing.assert_array_equal(np.asarray(back.data), np.asarray(volume.data)[tuple(np.moveaxis(cells, -1, 0))])

@@ -137,7 +137,7 @@ def _account(files: Sequence[FileRecord]) -> str:
 def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     wanted = None if role is None else role_of(role)
     listing = list_media(path) if is_media_directory(path) else list_input(path)
-    entries, truth = _set_truth_aside(listing.entries)
+    entries, aside = _set_aside(listing.entries)
     nifti = [entry for entry in entries if is_nifti_name(entry.name)]
     companions = [entry for entry in entries if Path(entry.name).suffix.lower() in (".json", ".bval", ".bvec")]
     other = [entry for entry in entries if entry not in set(nifti)]
@@ -145,7 +145,7 @@ def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     used_companions = nifti_read.companions if nifti_read else {}
     scanned = list(scan([entry for entry in other if entry.name not in used_companions]))
     dicom, stray, conflict = _dicom_studies(scanned)
-    stray += [*listing.turned_away, *truth]
+    stray += [*listing.turned_away, *aside]
     studies = list(dicom)
     if nifti_read is not None:
         studies = _join(studies, list(nifti_read.studies))
@@ -160,18 +160,28 @@ def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     return tuple(studies), conflict
 
 
-def _set_truth_aside(entries: Sequence[Entry]) -> tuple[list[Entry], list[FileRecord]]:
-    """Keep the answers of a digital phantom out of the study: files beside ``truth/truth.json``, and below it."""
-    folders = tuple(
-        entry.name.removesuffix("truth.json") for entry in entries if f"/{entry.name}".endswith("/truth/truth.json")
-    )
-    kept = [entry for entry in entries if not (folders and entry.name.startswith(folders))]
-    reason = "truth of a digital phantom, no part of its study"
-    return kept, [
-        FileRecord(entry.name, FileOutcome.SKIPPED, reason)
-        for entry in entries
-        if folders and entry.name.startswith(folders)
-    ]
+def _set_aside(entries: Sequence[Entry]) -> tuple[list[Entry], list[FileRecord]]:
+    """Keep out what is no part of the study: a phantom's answers, and the results of earlier runs in a folder below."""
+    names = {entry.name for entry in entries}
+    reasons: dict[str, str] = {}
+    for name in names:
+        folder, _, last = name.rpartition("/")
+        if f"/{name}".endswith("/truth/truth.json"):
+            reasons[name.removesuffix("truth.json")] = "truth of a digital phantom, no part of its study"
+        elif folder and last == "run.json" and f"{folder}/result.json" in names:
+            reasons[f"{folder}/"] = "results of an earlier analysis, no part of the study"
+        elif "/.stages/" in f"/{name}" and not name.startswith(".stages/"):
+            reasons[name.split("/.stages/")[0] + "/"] = "results of an earlier analysis, no part of the study"
+    kept: list[Entry] = []
+    aside: list[FileRecord] = []
+    folders = tuple(reasons)
+    for entry in entries:
+        if folders and entry.name.startswith(folders):
+            reason = next(reason for folder, reason in reasons.items() if entry.name.startswith(folder))
+            aside.append(FileRecord(entry.name, FileOutcome.SKIPPED, reason))
+        else:
+            kept.append(entry)
+    return kept, aside
 
 
 def _join(dicom: list[Study], nifti: list[Study]) -> list[Study]:
