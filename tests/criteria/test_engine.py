@@ -129,6 +129,17 @@ def test_a_wrong_file_is_refused_by_field(
     assert (problem["code"], problem["field"]) == (code, field)
 
 
+@pytest.mark.parametrize("content", ["a: b: c", "{", "!!python/object:os.x {}", "[" * 5000])
+def test_a_file_that_cannot_be_read_is_a_problem_of_the_file(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "record.yaml").write_text(content)
+    for file in ("record.yaml", "absent.yaml", "."):
+        assert main(["criteria", "run", "cmas", str(tmp_path / file), "--json"]) == 2
+        answer = json.loads(capsys.readouterr().out)
+        assert (answer["ok"], answer["errors"][0]["code"]) == (False, "E_FILE")
+
+
 def test_free_text_of_a_record_never_reaches_a_message() -> None:
     with pytest.raises(RecordError) as caught:
         evaluate(find("eular_acr_2017"), {"heliotrope": "Jane Doe, 12 Elm Street"})

@@ -85,9 +85,17 @@ def test_a_number_of_thousands_of_digits_costs_nothing(digits: int) -> None:
     assert parse_json(f"[{'9' * digits}]") == parse_yaml(f"[{'9' * digits}]")
 
 
-def test_file_of_another_kind_size_or_coding_is_refused(tmp_path: Path) -> None:
+def test_record_is_read_whatever_its_name_ends_in(tmp_path: Path) -> None:
+    for name, content in (("a", '{"x": 1.5}'), ("b.txt", "x: 1.5"), ("c.YML", "{x: 1.5}"), ("d.json", '{"x": 1.5}')):
+        (tmp_path / name).write_text(content)
+        assert read_record(tmp_path / name) == {"x": Decimal("1.5")}
+    (tmp_path / "twice").write_text('{"x": 1, "x": 2}')
+    with pytest.raises(DuplicateKeyError):
+        read_record(tmp_path / "twice")
+
+
+def test_file_of_another_size_or_coding_is_refused(tmp_path: Path) -> None:
     for name, content, said in (
-        ("record.txt", b"a: 1", "ends in"),
         ("record.yaml", b"\xff\xfe\xfa", "UTF-8"),
         ("large.yaml", b"#" * (MAX_BYTES + 1), "larger"),
     ):

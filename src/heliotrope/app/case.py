@@ -38,10 +38,8 @@ def load_case(path: Path) -> Case:
 
     Raises
     ------
-    FileFormatError
-        The file cannot be read.
     RecordError
-        Every problem of the record.
+        The file cannot be read, or every problem of the record.
     """
     return read_case(read_mapping(path))
 

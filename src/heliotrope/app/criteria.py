@@ -11,6 +11,7 @@ from heliotrope.criteria.instrument import Instrument, WhatIf, evaluate, what_if
 from heliotrope.criteria.problems import Code, Problem, RecordError
 from heliotrope.criteria.record import kind
 from heliotrope.criteria.registry import INSTRUMENTS, find
+from heliotrope.domain.errors import FileFormatError
 from heliotrope.domain.verdict import Verdict
 from heliotrope.evidence.ledger import ledger
 from heliotrope.evidence.model import Source
@@ -27,15 +28,15 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
 
     Raises
     ------
-    FileFormatError
-        The file cannot be read.
     RecordError
-        It holds no mapping, or a field twice.
+        It cannot be read, holds no mapping, or a field twice.
     """
     try:
         record = read_record(path)
     except DuplicateKeyError as error:
         raise RecordError((Problem(Code.CONFLICT, error.key[:80], "given twice", error.hint),)) from None
+    except FileFormatError as error:
+        raise RecordError((Problem(Code.FILE, "file", error.message, error.hint),)) from None
     if not isinstance(record, Mapping):
         hint = "write the inputs as field: value lines, or under inputs:"
         raise RecordError((Problem(Code.TYPE, "record", f"{kind(record)} where a mapping is meant", hint),))
@@ -47,10 +48,8 @@ def read_inputs(path: Path, instrument: Instrument) -> Mapping[str, Any]:
 
     Raises
     ------
-    FileFormatError
-        The file cannot be read.
     RecordError
-        It holds no mapping, a field twice, or inputs of another instrument.
+        It cannot be read, holds no mapping, a field twice, or inputs of another instrument.
     """
     record = read_mapping(path)
     if "inputs" not in record:

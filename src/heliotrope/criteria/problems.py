@@ -18,6 +18,7 @@ class Code(StrEnum):
     ENUM = "E_ENUM"
     CONFLICT = "E_CONFLICT"
     MISSING = "E_MISSING"
+    FILE = "E_FILE"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_NODES: Final = 200_000
 MAX_DEPTH: Final = 40
 _LONGEST_INTEGER: Final = 400
-_SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
 class DuplicateKeyError(FileFormatError):
@@ -209,17 +208,32 @@ def parse_json(text: str) -> object:
         raise FileFormatError(f"the record nests deeper than {MAX_DEPTH} levels", hint="write it flat") from None
 
 
-def read_record(path: Path) -> object:
-    """The record in a ``.yaml``, ``.yml`` or ``.json`` file.
+def parse_record(text: str) -> object:
+    """The value of a document that is YAML or JSON, whichever it is written in.
 
     Raises
     ------
     FileFormatError
-        Absent, unreadable, too large, not UTF-8, of another kind, or damaged.
+        Neither of them.
     """
-    if path.suffix.lower() not in _SUFFIXES:
-        hint = f"give a file ending in {', '.join(_SUFFIXES)}"
-        raise FileFormatError(f"a record file ends in '{path.suffix[:12]}', which is no kind known here", hint=hint)
+    if text.lstrip()[:1] in {"{", "["}:
+        try:
+            return parse_json(text)
+        except DuplicateKeyError:
+            raise
+        except FileFormatError:
+            return parse_yaml(text)
+    return parse_yaml(text)
+
+
+def read_record(path: Path) -> object:
+    """The record in a file: JSON when its name ends so, else YAML or JSON as it is written.
+
+    Raises
+    ------
+    FileFormatError
+        Absent, unreadable, too large, not UTF-8, or damaged.
+    """
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -232,4 +246,4 @@ def read_record(path: Path) -> object:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileFormatError("the record file is not UTF-8 text", hint="save it as UTF-8") from None
-    return parse_json(text) if path.suffix.lower() == ".json" else parse_yaml(text)
+    return parse_json(text) if path.suffix.lower() == ".json" else parse_record(text)
