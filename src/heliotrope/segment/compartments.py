@@ -181,7 +181,7 @@ START_MM = 12.0
 """Septa are followed from here on: the surface of the femur. [mm]"""
 BESIDE_MM = 3.5
 """Distance at which the muscle beside a septum is sampled. [mm]"""
-CHANCE, CLEAR = 0.45, 0.85
+CHANCE, CLEAR = 0.44, 0.80
 """Seen and expected share of the septa that fatty streaks give by chance, and that clear septa give. Project rule."""
 FATTY, RIDGE = 0.35, 0.08
 """Share of fat, or its excess over both sides, from which a point lies on a septum. Project rule."""

@@ -79,7 +79,7 @@ def _without_strands(
 
 STRAND_MM = 3.0
 """Width over which the surroundings of a strand are judged. Project rule. [mm]"""
-STRAND_FAT = 0.55
+STRAND_FAT = 0.48
 """Lean voxels whose surroundings hold more fat than this are strands. Project rule."""
 
 
@@ -170,17 +170,21 @@ def _to_outer_sheet(rays: _Rays, path: NDArray[np.int64]) -> NDArray[np.int64]:
     width = round(3.5 / step)
     beyond = ndimage.maximum_filter1d(counted, width, axis=1, origin=-((width - 1) // 2))
     beyond = np.roll(beyond, -(half + 1), axis=1)
-    cost = 1.0 - np.clip(drop / 0.5, 0.0, 1.0) + 0.9 * np.clip((beyond - 0.2) / 0.25, 0.0, 1.0)
+    cost = 1.0 - np.clip(drop / 0.5, 0.0, 1.0) + SHEET_BEYOND * np.clip((beyond - 0.2) / 0.25, 0.0, 1.0)
     reach = round(SHEET_REACH_MM / step)
     allowed = (index >= path[:, None] - 1) & (index <= path[:, None] + reach)
     allowed &= index <= rays.surface[:, None] - round(FORBIDDEN_MM / step)
     stay = np.maximum(index - path[:, None], 0) * step
-    cost = np.where(allowed | (index == path[:, None]), cost + 0.03 * stay, 6.0)
+    cost = np.where(allowed | (index == path[:, None]), cost + SHEET_PULL_PER_MM * stay, 6.0)
     return cheapest_closed_path(cost.astype(np.float32), smoothness=0.1)
 
 
-SHEET_REACH_MM = 5.0
+SHEET_REACH_MM = 4.5
 """How far outside the muscles the fascia is looked for; perimuscular fat is 0-3.5 mm (spec H1). [mm]"""
+
+
+SHEET_PULL_PER_MM, SHEET_BEYOND = 0.1, 0.5
+"""Cost of each millimeter away from the muscles, and of anything but fat further out. Project rule."""
 
 
 def _skin_mm(rays: _Rays) -> NDArray[np.float64]:
