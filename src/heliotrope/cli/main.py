@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "compare",
     "criteria",
     "demo",
+    "engines",
     "evidence",
     "inspect",
     "map",

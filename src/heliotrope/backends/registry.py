@@ -1,0 +1,48 @@
+"""Every engine that can label an image, in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from heliotrope.backends.musclemap import MuscleMap, inspect_musclemap
+from heliotrope.backends.nnunet import NnUnet, inspect_nnunet
+from heliotrope.backends.onnx_network import inspect_network
+from heliotrope.backends.segmenter import EngineSettings, EngineStatus, Segmenter
+from heliotrope.backends.totalsegmentator import TotalSegmentator, inspect_totalsegmentator
+from heliotrope.domain.errors import OptionError
+
+_BUILT_IN = (
+    EngineStatus("tissues", "weight-free tissues", True, tasks=("MR", "CT"), license="Apache-2.0"),
+    EngineStatus("person", "a person's labels", True, tasks=("NIfTI with legend",), license=""),
+)
+_OUTSIDE: dict[str, Callable[[EngineSettings, str | None], Segmenter]] = {
+    "musclemap": lambda settings, task: MuscleMap(settings, task or "wholebody"),
+    "totalsegmentator": lambda settings, task: TotalSegmentator(settings, task or "total_mr"),
+    "nnunet": lambda settings, _task: NnUnet(settings),
+}
+
+
+def list_engines(settings: EngineSettings) -> tuple[EngineStatus, ...]:
+    """Every engine with what it offers here or lacks."""
+    network = settings.weights_folders.get("network")
+    return (
+        *_BUILT_IN,
+        inspect_network(None if network is None else Path(network)),
+        inspect_musclemap(settings),
+        inspect_totalsegmentator(settings),
+        inspect_nnunet(settings),
+    )
+
+
+def make_engine(name: str, settings: EngineSettings, task: str | None = None) -> Segmenter:
+    """An outside engine by name.
+
+    Raises
+    ------
+    OptionError
+        Unknown name; the message lists what exists.
+    """
+    if name not in _OUTSIDE:
+        raise OptionError(f"unknown engine {name!r}", hint="one of: " + ", ".join(_OUTSIDE), code="E_ENGINE_NAME")
+    return _OUTSIDE[name](settings, task)

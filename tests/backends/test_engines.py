@@ -1,0 +1,265 @@
+"""Outside engines, through stand-in programs that keep their real file layout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heliotrope.backends.label_schemes import MUSCLEMAP_NAMES, region_of
+from heliotrope.backends.onnx_network import SCHEMA, OnnxNetwork, read_card
+from heliotrope.backends.registry import list_engines, make_engine
+from heliotrope.backends.segmenter import EngineSettings
+from heliotrope.cli.main import main
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.errors import EngineError, OptionError
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import Volume
+
+GRID = Grid.from_matrix((6, 5, 4), np.diag([-2.0, 2.0, 5.0, 1.0]))
+VOLUME = Volume(np.arange(120, dtype=np.float32).reshape(6, 5, 4), GRID)
+ENVIRONMENT = {"PATH": os.environ.get("PATH", "")}
+
+
+def _program(path: Path, body: str) -> str:
+    path.write_text(f"#!{sys.executable}\nimport sys, os, json, pathlib\nimport numpy as np, nibabel as nib\n{body}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+_ARGUMENTS = "a = dict(zip(sys.argv[1::2], sys.argv[2::2]))\n"
+
+
+def _musclemap(tmp_path: Path, body: str) -> EngineSettings:
+    models = tmp_path / "models"
+    (models / "thigh").mkdir(parents=True)
+    (models / "thigh" / "contrast_agnostic_thigh_model.pth").write_bytes(b"weights")
+    program = _program(tmp_path / "mm_segment", _ARGUMENTS + body)
+    return EngineSettings({"musclemap": program}, {"musclemap": str(models)}, {}, ENVIRONMENT)
+
+
+_MM_BODY = """
+image = nib.load(a["-i"])
+assert a["-r"] == "thigh"
+out = np.zeros(image.shape, np.uint16)
+out[0] = 7101
+out[1] = 6172
+# as many engines do, answer in another axis order
+answer = nib.as_closest_canonical(nib.Nifti1Image(out, image.affine))
+nib.save(answer, os.path.join(a["-o"], "image_0000_dseg.nii.gz"))
+"""
+
+
+def test_musclemap_answers_in_our_structures_on_the_grid_of_the_image(tmp_path: Path) -> None:
+    labels = make_engine("musclemap", _musclemap(tmp_path, _MM_BODY), "thigh")(VOLUME)
+    assert labels.mask(Region("vastus_lateralis", Side.LEFT))[0].all()
+    assert labels.mask(Region("femur", Side.RIGHT))[1].all()
+    assert not labels.labels[2:].any()
+
+
+def test_a_number_outside_the_scheme_is_refused(tmp_path: Path) -> None:
+    settings = _musclemap(tmp_path, _MM_BODY.replace("7101", "4242"))
+    with pytest.raises(EngineError, match="4242"):
+        make_engine("musclemap", settings, "thigh")(VOLUME)
+
+
+def test_an_engine_that_fails_says_its_last_line_without_paths(tmp_path: Path) -> None:
+    settings = _musclemap(tmp_path, 'sys.exit("out of memory in /home/someone/secret")')
+    with pytest.raises(EngineError, match="out of memory in") as caught:
+        make_engine("musclemap", settings, "thigh")(VOLUME)
+    assert "someone" not in caught.value.message
+
+
+def test_an_answer_on_another_grid_is_refused(tmp_path: Path) -> None:
+    body = _MM_BODY.replace("out = np.zeros(image.shape, np.uint16)", "out = np.zeros((9, 9, 9), np.uint16)")
+    with pytest.raises(EngineError) as caught:
+        make_engine("musclemap", _musclemap(tmp_path, body), "thigh")(VOLUME)
+    assert caught.value.code == "E_ENGINE_GRID"
+
+
+_TS_BODY = """
+home = pathlib.Path(os.environ["TOTALSEG_HOME_DIR"])
+config = json.loads((home / "config.json").read_text())
+assert config["send_usage_stats"] is False
+assert os.environ["TOTALSEG_WEIGHTS_PATH"].endswith("weights")
+image = nib.load(a["-i"])
+for i, name in enumerate(("gluteus_maximus_left", "femur_right", "liver")):
+    mask = np.zeros(image.shape, np.uint8)
+    mask[i] = 1
+    nib.save(nib.Nifti1Image(mask, image.affine), os.path.join(a["-o"], name + ".nii.gz"))
+"""
+
+
+def _totalsegmentator(tmp_path: Path, numbers: tuple[int, ...], key: str | None = None) -> EngineSettings:
+    weights = tmp_path / "weights"
+    for number in numbers:
+        (weights / f"Dataset{number}_part" / "nnUNetTrainer__nnUNetPlans__3d_fullres").mkdir(parents=True)
+    program = _program(tmp_path / "TotalSegmentator", _ARGUMENTS + _TS_BODY)
+    keys = {} if key is None else {"totalsegmentator": key}
+    return EngineSettings({"totalsegmentator": program}, {"totalsegmentator": str(weights)}, keys, ENVIRONMENT)
+
+
+def test_totalsegmentator_runs_with_usage_statistics_off(tmp_path: Path) -> None:
+    labels = make_engine("totalsegmentator", _totalsegmentator(tmp_path, (850, 851)), "total_mr")(VOLUME)
+    assert labels.mask(Region("gluteus_maximus", Side.LEFT))[0].all()
+    assert labels.mask(Region("femur", Side.RIGHT))[1].all()
+    assert any("liver" in note for note in labels.notes)
+
+
+def test_a_licensed_task_is_offered_only_with_a_key(tmp_path: Path) -> None:
+    without = _totalsegmentator(tmp_path, (850, 851, 857))
+    with pytest.raises(EngineError, match="license key"):
+        make_engine("totalsegmentator", without, "thigh_shoulder_muscles")(VOLUME)
+    keyed = EngineSettings(
+        without.programs, without.weights_folders, {"totalsegmentator": "aca_123"}, without.environment
+    )
+    (status,) = [s for s in list_engines(keyed) if s.name == "totalsegmentator"]
+    assert "thigh_shoulder_muscles" in status.tasks
+
+
+def test_absent_weights_are_never_downloaded(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="weights"):
+        make_engine("totalsegmentator", _totalsegmentator(tmp_path, (850,)), "total_mr")(VOLUME)
+
+
+_NN_BODY = """
+i = sys.argv
+a = {k: i[i.index(k) + 1] for k in ("-i", "-o", "-m", "-device")}
+assert i[i.index("-f") + 1] == "0"
+image = nib.load(os.path.join(a["-i"], "image_0000.nii.gz"))
+out = np.zeros(image.shape, np.uint8)
+out[3] = 2
+nib.save(nib.Nifti1Image(out, image.affine), os.path.join(a["-o"], "image.nii.gz"))
+"""
+
+
+def _nnunet(tmp_path: Path, *, channels: int = 1) -> EngineSettings:
+    model = tmp_path / "model"
+    (model / "fold_0").mkdir(parents=True)
+    (model / "fold_0" / "checkpoint_final.pth").write_bytes(b"weights")
+    labels = {"background": 0, "gracilis_left": 1, "sartorius_left": 2}
+    names = {str(i): "MR" for i in range(channels)}
+    content = {"labels": labels, "channel_names": names, "file_ending": ".nii.gz"}
+    (model / "dataset.json").write_text(json.dumps(content))
+    (model / "plans.json").write_text(json.dumps({"plans_name": "nnUNetPlans"}))
+    program = _program(tmp_path / "nnUNetv2_predict_from_modelfolder", _NN_BODY)
+    return EngineSettings({"nnunet": program}, {"nnunet": str(model)}, {}, ENVIRONMENT)
+
+
+def test_any_nnunet_folder_names_its_own_labels(tmp_path: Path) -> None:
+    labels = make_engine("nnunet", _nnunet(tmp_path))(VOLUME)
+    assert labels.mask(Region("sartorius", Side.LEFT))[3].all()
+
+
+def test_a_model_of_two_channels_is_not_ready(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="2 channels"):
+        make_engine("nnunet", _nnunet(tmp_path, channels=2))(VOLUME)
+
+
+def test_an_unknown_engine_lists_what_exists() -> None:
+    with pytest.raises(OptionError, match="unknown engine") as caught:
+        make_engine("magic", EngineSettings())
+    assert "musclemap" in caught.value.hint
+
+
+def test_engines_are_listed_with_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["engines", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    names = {engine["name"]: engine for engine in listed["engines"]}
+    assert names["tissues"]["ready"]
+    assert set(names) == {"tissues", "person", "network", "musclemap", "totalsegmentator", "nnunet"}
+    assert names["musclemap"]["missing"]
+
+
+def test_every_musclemap_thigh_muscle_has_a_structure() -> None:
+    thigh = [name for number, name in MUSCLEMAP_NAMES.items() if number // 1000 == 7]
+    assert len(thigh) > 20
+    assert [name for name in thigh if region_of(name) is None] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [
+        ("Vastus Lateralis left", Region("vastus_lateralis", Side.LEFT)),
+        ("gluteus_medius_right", Region("gluteus_medius", Side.RIGHT)),
+        ("left_sartorius", Region("sartorius", Side.LEFT)),
+        ("thigh_posterior_compartment_left", Region("posterior_thigh", Side.LEFT)),
+        ("skeletal_muscle", Region("muscle")),
+        ("hip_left", None),
+    ],
+)
+def test_names_of_other_schemes_find_our_structures(name: str, region: Region | None) -> None:
+    assert region_of(name) == region
+
+
+def _field(number: int, content: bytes | int | str) -> bytes:
+    """One field of the protobuf wire format."""
+    if isinstance(content, int):
+        return _varint(number << 3) + _varint(content)
+    payload = content.encode() if isinstance(content, str) else content
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _softmax_model() -> bytes:
+    """A real ONNX file of one Softmax node over channels, any batch of 3 channels."""
+
+    def tensor(name: str) -> bytes:
+        axes = _field(1, _field(2, "n")) + _field(1, _field(1, 3)) + _field(1, _field(2, "x"))
+        return _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, axes)))
+
+    axis = _field(1, "axis") + _field(3, 1) + _field(20, 2)
+    node = _field(1, "in") + _field(2, "out") + _field(4, "Softmax") + _field(5, axis)
+    graph = _field(1, node) + _field(2, "tiny") + _field(11, tensor("in")) + _field(12, tensor("out"))
+    return _field(1, 8) + _field(7, graph) + _field(8, _field(1, "") + _field(2, 13))
+
+
+def _network(folder: Path, *, channels: int = 3) -> Path:
+    content = _softmax_model()
+    (folder / "model.onnx").write_bytes(content)
+    labels = {str(i): name for i, name in enumerate(("background", "gracilis", "sartorius", "other")[:channels])}
+    digest = hashlib.sha256(content).hexdigest()
+    card = {"schema": SCHEMA, "name": "tiny", "version": "1", "labels": labels, "sha256": digest, "pixel_mm": 1.0}
+    (folder / "model.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_a_network_folder_is_loaded_and_run(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the network extra is not installed")
+    network = OnnxNetwork.load(_network(tmp_path), threads=1)
+    output = network.run(np.log(np.array([[[1.0], [2.0], [1.0]]], dtype=np.float32)))
+    assert output[0, :, 0].tolist() == pytest.approx([0.25, 0.5, 0.25])
+    assert network.card.details["pixel_mm"] == 1.0
+
+
+def test_a_changed_network_file_is_refused(tmp_path: Path) -> None:
+    folder = _network(tmp_path)
+    (folder / "model.onnx").write_bytes(b"other")
+    with pytest.raises(EngineError, match="not the file its card describes"):
+        OnnxNetwork.load(folder)
+
+
+def test_a_card_of_other_channels_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the network extra is not installed")
+    network = OnnxNetwork.load(_network(tmp_path, channels=4), threads=1)
+    with pytest.raises(EngineError, match="3 channels, 4 on its card"):
+        network.run(np.zeros((1, 3, 2), dtype=np.float32))
+
+
+def test_a_folder_without_a_card_is_no_network(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no network"):
+        read_card(tmp_path)
