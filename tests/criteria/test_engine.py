@@ -140,6 +140,25 @@ def test_a_file_that_cannot_be_read_is_a_problem_of_the_file(
         assert (answer["ok"], answer["errors"][0]["code"]) == (False, "E_FILE")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        r'{"\ud800": 1}',
+        r'{"subtype": "\ud800", "age_at_onset": 40}',
+        r'{"\ud800": 1, "\ud800": 2}',
+        r'{"inputs": {}, "\u0007": 1}',
+    ],
+)
+def test_text_that_cannot_be_printed_is_shown_escaped(
+    content: str, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    (tmp_path / "record.json").write_text(content)
+    for flags in ([], ["--json"]):
+        assert main(["criteria", "run", "imacs_cancer_2023", str(tmp_path / "record.json"), *flags]) == 2
+        shown = capsysbinary.readouterr()
+        assert b"\x07" not in shown.out + shown.err
+
+
 def test_free_text_of_a_record_never_reaches_a_message() -> None:
     with pytest.raises(RecordError) as caught:
         evaluate(find("eular_acr_2017"), {"heliotrope": "Jane Doe, 12 Elm Street"})

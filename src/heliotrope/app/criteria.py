@@ -9,7 +9,7 @@ from typing import Any, Final
 from heliotrope.criteria.exact import to_json
 from heliotrope.criteria.instrument import Instrument, WhatIf, evaluate, what_if
 from heliotrope.criteria.problems import Code, Problem, RecordError
-from heliotrope.criteria.record import kind
+from heliotrope.criteria.record import field_name, kind
 from heliotrope.criteria.registry import INSTRUMENTS, find
 from heliotrope.domain.errors import FileFormatError
 from heliotrope.domain.verdict import Verdict
@@ -34,7 +34,7 @@ def read_mapping(path: Path) -> Mapping[str, Any]:
     try:
         record = read_record(path)
     except DuplicateKeyError as error:
-        raise RecordError((Problem(Code.CONFLICT, error.key[:80], "given twice", error.hint),)) from None
+        raise RecordError((Problem(Code.CONFLICT, field_name(error.key), "given twice", error.hint),)) from None
     except FileFormatError as error:
         raise RecordError((Problem(Code.FILE, "file", error.message, error.hint),)) from None
     if not isinstance(record, Mapping):
@@ -55,7 +55,7 @@ def read_inputs(path: Path, instrument: Instrument) -> Mapping[str, Any]:
     if "inputs" not in record:
         return record
     problems = [
-        Problem(Code.FIELD, str(key)[:80], "no such field beside inputs", f"known: {', '.join(sorted(_ENVELOPE))}")
+        Problem(Code.FIELD, field_name(key), "no such field beside inputs", f"known: {', '.join(sorted(_ENVELOPE))}")
         for key in sorted(record.keys() - _ENVELOPE, key=str)
     ]
     named = record.get("instrument")

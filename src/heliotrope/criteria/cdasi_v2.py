@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from heliotrope.criteria.instrument import Instrument, Trace
 from heliotrope.criteria.problems import Code
-from heliotrope.criteria.record import Record
+from heliotrope.criteria.record import Record, field_name
 from heliotrope.domain.truth import Truth
 
 SITES: Final = (
@@ -83,8 +83,7 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
     unlisted_clear = record.truth("unlisted_sites_clear") is Truth.TRUE
     sites = record.section("sites", "")
     for name in sorted(sites.values.keys() - set(SITES), key=str):
-        field = name if isinstance(name, str) else "sites"
-        sites.problem(Code.FIELD, field[:80], "not one of the 15 sites", f"the sites: {', '.join(SITES)}")
+        sites.problem(Code.FIELD, field_name(name), "not one of the 15 sites", f"the sites: {', '.join(SITES)}")
     by_site = {name: _site(sites, name, unlisted_clear=unlisted_clear) for name in SITES}
     hands_activity, hands_damage = _hands(record)
     periungual = _bounds(record.whole("periungual", 0, PERIUNGUAL), PERIUNGUAL)

@@ -54,8 +54,7 @@ class Record:
         if unknown:
             listed = ", ".join(sorted(known))
             for key in sorted(unknown, key=str):
-                field = key if isinstance(key, str) else f"({kind(key)} as key)"
-                self.problem(Code.FIELD, field[:80], "no such field", f"known here: {listed}")
+                self.problem(Code.FIELD, field_name(key), "no such field", f"known here: {listed}")
 
     def given(self, field: str) -> bool:
         """Whether the field holds anything but null."""
@@ -143,7 +142,7 @@ class Record:
             return None
         if isinstance(value, str) and value in known:
             return value
-        shown = f"'{value[:40]}'" if isinstance(value, str) else kind(value)
+        shown = "this text" if isinstance(value, str) else kind(value)
         self.problem(
             Code.ENUM, field, f"{shown} is not an option", f"one of: {', '.join(known)} (quote text like 'no')"
         )
@@ -164,6 +163,13 @@ class Record:
         if self.problems:
             unique = dict.fromkeys(self.problems)
             raise RecordError(tuple(unique))
+
+
+def field_name(key: object) -> str:
+    """A key as it may be shown: short and printable."""
+    if not isinstance(key, str):
+        return f"({kind(key)} as key)"
+    return (key if key.isprintable() else ascii(key)[1:-1])[:80]
 
 
 def kind(value: object) -> str:
