@@ -289,6 +289,11 @@ def test_one_study_that_names_two_people_is_refused(tmp_path: Path, pixels: IntA
     assert caught.value.code == "E_MIXED_PATIENTS"
     for secret in (value, "Doe", "P-17"):
         assert secret not in str(caught.value).replace("E_MIXED", "")
+    if name != "PatientID":
+        # choosing the study by its key does not make it one person's
+        with pytest.raises(StudyError) as chosen:
+            read_study(tmp_path, study_key=read_studies(tmp_path)[0].key)
+        assert chosen.value.code == "E_MIXED_PATIENTS"
 
 
 def test_the_spelling_of_a_name_makes_no_second_patient(tmp_path: Path, pixels: IntArray) -> None:

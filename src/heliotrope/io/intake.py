@@ -20,6 +20,9 @@ from heliotrope.io.scan import Scanned, ScannedObject, scan
 from heliotrope.io.series import object_series, series_of
 from heliotrope.io.sources import Entry, list_input
 
+UNSURE_PATIENT = "the patient is not certain"
+"""How the note begins that a study may be of two people."""
+
 
 def role_of(text: str) -> Role:
     """The role of that name.
@@ -69,6 +72,9 @@ def read_study(path: Path | str, *, role: str | None = None, study_key: str | No
         if not chosen:
             known = ", ".join(study.key for study in images)
             raise StudyError("no study of that key", hint=f"use one of: {known}", code="E_NO_STUDY")
+        doubt = next((note for note in chosen[0].notes if note.startswith(UNSURE_PATIENT)), None)
+        if doubt is not None:
+            raise StudyError(f"that study mixes patients: {doubt}", hint="separate the files", code="E_MIXED_PATIENTS")
         return chosen[0]
     subjects = {study.subject_key for study in images}
     if len(subjects) > 1 or conflict is not None:
@@ -224,8 +230,11 @@ def _dicom_studies(scanned: Sequence[Scanned]) -> tuple[list[Study], list[FileRe
             if not synthetic and handle and key is None:
                 key, note = pseudonym_key()
             subject = subject_key(handle, SYNTHETIC_KEY if synthetic else (key or SYNTHETIC_KEY))
-            suffix = "" if len(groups) == 1 else f"\0{handle}"
-            studies.append(_study(uid + suffix, subject, part, synthetic, note))
+            suffix = "" if len(groups) == 1 else f"\0{subject}"
+            notes = [note] if note else []
+            doubt = _identity_conflict(part)
+            notes += [f"{UNSURE_PATIENT}: {doubt}"] if doubt else []
+            studies.append(_study(uid + suffix, subject, part, synthetic, notes))
     conflict = _identity_conflict(scanned)
     return studies, stray, conflict
 
@@ -298,7 +307,7 @@ def _identity_conflict(scanned: Sequence[Scanned]) -> str | None:
     return None
 
 
-def _study(uid: str, subject: str | None, members: Sequence[Scanned], synthetic: bool, note: str | None) -> Study:
+def _study(uid: str, subject: str | None, members: Sequence[Scanned], synthetic: bool, notes: list[str]) -> Study:
     by_series: dict[str, list[FrameFacts]] = defaultdict(list)
     things: list[ScannedObject] = []
     for one in members:
@@ -324,7 +333,6 @@ def _study(uid: str, subject: str | None, members: Sequence[Scanned], synthetic:
         used.add(thing.file)
     dates = sorted({one.study_date for one in members if one.study_date})
     records = tuple(_record(one, used, reasons, damaged) for one in members)
-    notes = [note] if note else []
     n_uids = len({one.study_uid for one in members})
     if n_uids > 1:
         notes.append(f"images of one series carry {n_uids} study identifiers; they were taken as one study")
