@@ -95,6 +95,37 @@ def test_expected_noise_matches_the_scatter() -> None:
     assert float(np.median(maps.residual.values[inside])) == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("t2_ms", "fat_free", "expected_ms"), [(35.0, True, 1.8), (60.0, True, 6.0), (35.0, False, 0.7), (60.0, False, 1.1)]
+)
+def test_the_stated_cramer_rao_bounds_follow_from_the_model(t2_ms: float, fat_free: bool, expected_ms: float) -> None:
+    def model(t2: float, q: float, b1: float) -> np.ndarray:
+        profile = slice_profile(ProfilePreset.HANN_SINC, np.array([b1]))
+        trains = [
+            echo_table(
+                t2_ms=np.array([time]),
+                t1_ms=t1,
+                echo_spacing_ms=9.5,
+                n_echoes=17,
+                excitation_rad=profile.excitation_rad,
+                refocusing_rad=profile.refocusing_rad,
+            )[0, 0]
+            for time, t1 in ((t2, 1400.0), (151.0, 365.0))
+        ]
+        return np.asarray((1.0 - q) * trains[0] + q * trains[1])
+
+    at = np.array([t2_ms, 0.02, 0.95])
+    base = model(*at)
+    columns = [base]
+    for n, step in ((0, 0.05), (1, 1e-3), (2, 1e-3)):
+        if n != 1 or fat_free:
+            shift = np.eye(3)[n] * step
+            columns.append((model(*(at + shift)) - model(*(at - shift))) / (2.0 * step))
+    jacobian = np.stack(columns, axis=1) / base[0]
+    bound = np.sqrt(np.linalg.inv(jacobian.T @ jacobian)[1, 1]) / 60.0
+    assert bound == pytest.approx(expected_ms, abs=0.05)
+
+
 def test_the_joint_fit_is_flagged_and_near_the_truth(clean: T2Grid) -> None:
     maps = fit_joint(clean.echoes, echo_times_ms=clean.echo_times_ms, field_strength_t=3.0, noise_sd=1.0)
     assert JOINT_FLAG in maps.t2.flags
