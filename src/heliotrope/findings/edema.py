@@ -336,3 +336,19 @@ def no_reference_finding(reason: str, ranking: Sequence[tuple[Region, float]]) -
         ("stir-reference-order", "stir-median-rule-fails"),
         {"reference": "none"},
     )
+
+
+def joint_fit_finding() -> Finding:
+    """Water T2 that was fitted together with fat: region medians stand, edema is not called."""
+    return Finding(
+        FindingKind.EDEMA,
+        Truth.UNKNOWN,
+        "Edema was not assessed: water T2 was fitted jointly with fat, which is too imprecise for single voxels. "
+        "Medians of "
+        "regions are reported.",
+        (),
+        (),
+        ("A Dixon series of the same session, or STIR with a reference, would allow it.", NOT_A_DIAGNOSIS),
+        ("t2-upper-limit-default",),
+        {"reference": "none"},
+    )

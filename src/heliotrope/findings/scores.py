@@ -235,6 +235,8 @@ def score_findings(
     derived = [
         item for item in results if item.present is not Truth.UNKNOWN or item.details.get("high") in (1.0, 2.0, 3.0)
     ]
+    if not derived:
+        return ()
     derived.append(
         Finding(
             FindingKind.SCORE,

@@ -26,6 +26,7 @@ from heliotrope.findings.edema import (
     edema_findings,
     expected_false_positive,
     is_positive,
+    joint_fit_finding,
     no_reference_finding,
     symmetry_finding,
 )
@@ -399,6 +400,8 @@ def _run(given: StageInput) -> StageOutput:
             )
         )
         if leading is None and not given.series:
+            findings.append(joint_fit_finding())
+            sentences.append("Edema was not assessed: T2 was fitted jointly with fat.")
             not_assessed.append(
                 NotAssessed(
                     "edema_fraction",

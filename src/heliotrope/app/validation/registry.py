@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliotrope.app.validation import calcinosis, segmentation, water_t2
+from heliotrope.app.validation import calcinosis, edema, segmentation, water_t2
 from heliotrope.app.validation.gate import Gate
 
-GATES: tuple[Gate, ...] = (*water_t2.GATES, *calcinosis.GATES, *segmentation.GATES)
+GATES: tuple[Gate, ...] = (*water_t2.GATES, *edema.GATES, *calcinosis.GATES, *segmentation.GATES)
