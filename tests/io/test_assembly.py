@@ -157,6 +157,37 @@ def test_table_stations_side_by_side_are_told_apart(tmp_path: Path, pixels: IntA
     assert [one.grid.shape[2] for one in study.series if one.grid] == [5, 5]
 
 
+@pytest.mark.parametrize(
+    ("offset_mm", "slices", "left_out"),
+    [(25.0, [10], 0), (20.0, [9], 1), (22.5, [5, 5], 0), (60.0, [5, 5], 0)],
+    ids=["abutting", "one slice shared", "interleaved", "apart"],
+)
+def test_axial_stations_under_one_identifier(
+    tmp_path: Path, pixels: IntArray, offset_mm: float, slices: list[int], left_out: int
+) -> None:
+    second = {i + 6: {"ImagePositionPatient": [-10.0, -20.0, 30.0 + 5.0 * i + offset_mm]} for i in range(5)}
+    passes = [{"EchoTime": 80.0, "AcquisitionNumber": number} for number in (1, 2)]
+    scanners.classic(tmp_path, pixels[:2], per_frame=passes, each=second)
+    study = read_study(tmp_path)
+    assert [one.grid.shape[2] for one in study.series if one.grid] == slices
+    assert len(reasons(study)) == left_out
+    assert all(one.n_frames == 1 and one.role is Role.T2 for one in study.series)
+
+
+def test_echo_times_that_jitter_from_slice_to_slice_are_one_train(tmp_path: Path, pixels: IntArray) -> None:
+    jitter = {i + 1: {"EchoTime": 10.0 * (i // 5 + 1) + 0.004 * (i % 5)} for i in range(20)}
+    scanners.classic(tmp_path, pixels, each=jitter)
+    (series,) = read_study(tmp_path).series
+    assert series.acquisition.echo_times_ms == (10.0, 20.0, 30.0, 40.0)
+
+
+def test_scaling_of_only_some_images_is_refused(tmp_path: Path, pixels: IntArray) -> None:
+    scanners.classic(tmp_path, pixels, per_frame=[{"RescaleSlope": 2.0, "RescaleIntercept": 0.0}, {}, {}, {}])
+    (series,) = read_study(tmp_path).series
+    assert series.grid is None
+    assert "scaled in different ways" in series.defects[-1]
+
+
 def test_magnitude_and_phase_of_one_series_are_two_series(tmp_path: Path, pixels: IntArray) -> None:
     scanners.classic(
         tmp_path,

@@ -277,6 +277,8 @@ def _fill(table: dict[_Key, dict[int, FrameFacts]], result: Assembly) -> None:
     slices = set().union(*(set(table[key]) for key in keys))
     defects: list[str] = []
     keys, slices = _make_rectangular(table, keys, slices, axis, defects, result)
+    if len(keys) == 1 and axis != "diffusion":
+        axis = ""
     if axis == "echo" and len(keys[0]) == 5 and len({_state(table[key][min(slices)])[0] for key in keys}) < len(keys):
         _repetitions(table, keys, slices, defects, result)
         return
