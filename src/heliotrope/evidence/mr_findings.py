@@ -7,6 +7,9 @@ from heliotrope.evidence.model import Source, Statement, Status
 SOURCES: tuple[Source, ...] = (
     Source("dahlqvist-2020", "Dahlqvist et al., quantitative STIR of muscle, Sci Rep 2020, 10:7246"),
     Source("malattia-2014", "Malattia et al., whole-body MR in juvenile dermatomyositis, Ann Rheum Dis 2014"),
+    Source(
+        "ukichi-2019", "Ukichi et al., MR patterns in dermatomyositis, RMD Open 2019", doi="10.1136/rmdopen-2018-000850"
+    ),
     Source("bartlett-1999", "Bartlett et al., calculated myositis index, Magn Reson Imaging 1999, 17:183"),
     Source("rapami-trial", "Trial in inclusion-body myositis, conference abstract (control water T2 about 39 ms)"),
     Source("kimball-2000", "Kimball et al., MR in juvenile dermatomyositis, Arthritis Rheum 2000, 43:1866"),
