@@ -39,6 +39,8 @@ class Contrast:
         True where marrow is told from cortex; False in water images, where both are dark.
     fat_to_lean : float
         Brightness of fat over that of lean tissue in the image.
+    gas : bool array (x, y, z) or None
+        Gas within the body, where the modality shows it (CT).
     """
 
     brightness: NDArray[np.float32]
@@ -50,6 +52,7 @@ class Contrast:
     neutral: NDArray[np.bool_] | None = None
     marrow_ring: bool = True
     fat_to_lean: float = 1.0
+    gas: NDArray[np.bool_] | None = None
 
 
 def smooth_within(

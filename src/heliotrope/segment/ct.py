@@ -272,4 +272,4 @@ def from_ct(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) ->
     dense = body & (quiet > MUSCLE_TOP_HU) & ~bone.mask
     share = np.where(body & ~gas & ~bone.mask, fat_share(quiet), 0.0).astype(np.float32)
     brightness = np.where(body & ~gas, 1.0, 0.0).astype(np.float32)
-    return Contrast(brightness, share, body, gas | dense, "CT", bone=bone.mask, neutral=dense)
+    return Contrast(brightness, share, body, gas | dense, "CT", bone=bone.mask, neutral=dense, gas=gas)

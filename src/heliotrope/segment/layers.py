@@ -18,6 +18,7 @@ from heliotrope.segment.bone import Bone, find_bones, find_dark_bones
 from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE, SliceCompartments, find_compartments
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
+from heliotrope.segment.level import THIGH_AREA_CM2, Level, recognize_level, require_limbs
 
 TISSUE_STRUCTURES = ("skin", "subcutaneous_fat", "muscle", "intermuscular_fat", "bone")
 """Label order within a side; the left limb takes 1-5, the right 11-15, an unknown side 21-25."""
@@ -87,6 +88,7 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
             hint="check that the series shows a limb in axial slices",
             code="E_NO_LIMB",
         )
+    require_limbs(contrast.body, contrast.gas, limbs, spacing)
     values = np.zeros(contrast.body.shape, dtype=np.uint16)
     surfaces: list[FasciaSurface] = []
     counts = np.zeros((len(limbs.sides), contrast.body.shape[2]), dtype=np.int64)
@@ -121,8 +123,19 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
         surfaces.append(_placed(local, box, limb.shape))
         thickness.append(skin)
         notes += _notes(side, local, found, limb)
+        level = _level(local, bone, found, spacing)
+        if level.name != "thigh":
+            notes.append(
+                f"The {side or 'only'} limb looks like {_WITH_ARTICLE[level.name]}, not a thigh: {level.reason}."
+            )
     if not all(np.isfinite(value) for value in thickness):
         notes.append("The skin is thinner than the voxels show; its thickness was assumed, not measured.")
+    if counts.shape[1] >= SLICES_TO_TELL and not counts.any():
+        raise QualityRefusal(
+            "not a limb: no slice shows a long bone",
+            hint="give a series of the thighs, legs or arms; labels of your own are taken with --labels",
+            code="E_NOT_A_LIMB",
+        )
     markers = _markers(limbs, (spacing[0], spacing[1]))
     if markers.any():
         values[markers & (values == 0)] = FIDUCIAL
@@ -160,6 +173,24 @@ def _skin_thickness(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[
         share = (half - float(profile[crossing - 1])) / rise if rise > 0 else 1.0
         depths.append(float(where[crossing - 1] + share * (where[crossing] - where[crossing - 1])))
     return float(np.median(depths)) if depths else float("nan")
+
+
+_WITH_ARTICLE = {
+    "knee": "a knee",
+    "pelvis": "a pelvis",
+    "leg or forearm": "a leg or forearm",
+    "upper arm or slender limb": "an upper arm or a slender limb",
+    "unknown": "no level that is known",
+}
+
+
+def _level(
+    surface: FasciaSurface, bone: NDArray[np.bool_], found: NDArray[np.int64], spacing: tuple[float, float, float]
+) -> Level:
+    inner = np.count_nonzero(surface.inside | bone, axis=(0, 1))
+    here = np.flatnonzero(inner > 0)
+    share = np.count_nonzero(bone, axis=(0, 1))[here] / inner[here]
+    return recognize_level(found[here], share, inner[here] * spacing[0] * spacing[1] / 100.0)
 
 
 def _box(limb: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
@@ -262,8 +293,8 @@ def _compartments(
     return confidence, ""
 
 
-THIGH_AREA_CM2 = 55.0
-"""Cross-section deep to the fascia from which a one-boned limb is taken for a thigh, not an arm. Project rule. [cm2]"""
+SLICES_TO_TELL = 3
+"""With fewer slices a missing bone refuses nothing. Project rule."""
 
 
 def _label_slice(

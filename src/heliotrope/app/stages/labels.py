@@ -122,7 +122,7 @@ def _run_person(given: StageInput) -> StageOutput:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 3, (TISSUE_LABELS,), _select, _run),
+    Stage("tissues", 4, (TISSUE_LABELS,), _select, _run),
     Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues",), reads_labels=True),
 )
 """Stages of this topic."""
