@@ -282,3 +282,11 @@ def test_a_long_list_of_single_levels_is_cut_with_a_pointer_to_the_table_file() 
 def test_a_quantity_bears_the_title_and_meaning_that_its_stage_gives(page: Page) -> None:
     assert any(e.text.startswith("Size of the region, total [mL]") for e in page.all("th"))
     assert "Larger is not better." in page.visible_text
+
+
+def test_a_limit_that_findings_of_one_kind_share_is_said_once() -> None:
+    shared = "System default, not a published cut-off."
+    both = tuple(Finding(FindingKind.FASCIA, Truth.TRUE, f"Fascia {k}.", limits=(shared,)) for k in (1, 2))
+    text = Page(to_html(build(without_images(findings=both)))).visible_text
+    assert text.count(shared) == 1
+    assert text.index(shared) > text.index("Fascia 2.")

@@ -26,7 +26,7 @@ from heliotrope.report.palette import CATEGORY_COLORS, MAP_SCALES, TISSUE_COLORS
 from heliotrope.report.tables import ordered_structures, structure_title
 from heliotrope.report.vocabulary import is_supporting, plural, quantity_title, sentence, with_unit, words_of
 
-PICTURES_OF_MAIN_MAPS = 20
+PICTURES_OF_MAIN_MAPS = 14
 """Shared among the main maps, so that a report stays a few megabytes."""
 PICTURES_PER_MAP = 4
 SUPPORTING_MAPS = 8

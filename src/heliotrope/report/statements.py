@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from heliotrope.domain.anatomy import STRUCTURES, Side, StructureKind
@@ -96,13 +97,17 @@ def is_regional(finding: Finding) -> bool:
 
 def key_findings(findings: Sequence[Finding], citations: Citations) -> tuple[Block, ...]:
     """Findings on the whole study, a limb or a tissue, by kind in the report's order."""
-    items = [
-        finding_item(finding, citations, lead=KIND_TITLES[kind])
-        for kind in FindingKind
-        if kind is not FindingKind.QUALITY
-        for finding in findings
-        if finding.kind is kind and not is_regional(finding) and not is_itemized(finding)
-    ]
+    items: list[BulletItem] = []
+    for kind in FindingKind:
+        if kind is FindingKind.QUALITY:
+            continue
+        mine = [f for f in findings if f.kind is kind and not is_regional(f) and not is_itemized(f)]
+        # a limit that several findings of a kind share stands once, below the last of them
+        last = {limit: number for number, finding in enumerate(mine) for limit in finding.limits}
+        for number, finding in enumerate(mine):
+            item = finding_item(finding, citations, lead=KIND_TITLES[kind])
+            notes = tuple(limit for limit in finding.limits if last[limit] == number)
+            items.append(replace(item, notes=notes))
     return (BulletList(tuple(items)),) if items else ()
 
 
