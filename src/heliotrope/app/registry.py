@@ -15,6 +15,7 @@ from heliotrope.app.stages import (
     labels,
     layers,
     measurements,
+    radiograph,
     t2,
 )
 
@@ -23,6 +24,7 @@ STAGES: tuple[Stage, ...] = (
     *t2.STAGES,
     *diffusion.STAGES,
     *calcinosis.STAGES,
+    *radiograph.STAGES,
     *labels.STAGES,
     *measurements.STAGES,
     *edema.STAGES,

@@ -113,4 +113,13 @@ STATEMENTS: tuple[Statement, ...] = (
         Status.VERIFIED,
         used_by="measure.calcium",
     ),
+    Statement(
+        "calcinosis-radiograph-projection",
+        "On radiographs calcification is sought as spots that rise 3 local standard deviations above a 15 "
+        "mm running median, "
+        "outside bone; area, opacity relative to soft tissue, pattern and a density grade are given, no tissue plane.",
+        (),
+        Status.PROJECT_RULE,
+        used_by="segment.radiograph",
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import convex_hull_image
 
 from heliotrope.segment.calcium.body import Body
 from heliotrope.segment.calcium.bone import Skeleton
@@ -26,6 +27,10 @@ _LEAST_CONTRAST_MM3 = 400.0
 _LEAST_FAR_CONTRAST_MM3 = 4000.0
 _REACH_MM = 38.0
 _ALONG_MM = 12.0
+_ABDOMEN_MM2 = 6000.0
+_ABDOMEN_ALONG_MM = 15.0
+_ABDOMEN_MARGIN_MM = 30.0
+_WALL_MM = 15.0
 
 
 def find_cavity(hu: NDArray[np.float32], body: Body, skeleton: Skeleton, spacing: Spacing) -> Mask:
@@ -67,6 +72,23 @@ def find_cavity(hu: NDArray[np.float32], body: Body, skeleton: Skeleton, spacing
     for k in range(out.shape[2]):
         if out[:, :, k].any():
             out[:, :, k] = ndimage.binary_fill_holes(out[:, :, k]) & ~skeleton.mask[:, :, k]
+    return out | _abdomen(out, body, skeleton, spacing)
+
+
+def _abdomen(found: Mask, body: Body, skeleton: Skeleton, spacing: Spacing) -> Mask:
+    """Where lumens fill much of a slice, all that lies between and within 30 mm around them, deep to the body wall."""
+    area = found.sum(axis=(0, 1)) * spacing[0] * spacing[1]
+    reach = max(1, round(_ABDOMEN_ALONG_MM / spacing[2]))
+    wide = ndimage.maximum_filter1d(area, 2 * reach + 1) > _ABDOMEN_MM2
+    out = np.zeros_like(found)
+    for k in np.flatnonzero(wide):
+        levels = slice(max(k - reach, 0), k + reach + 1)
+        plane = found[:, :, levels].any(axis=2)
+        if plane.sum() < 10:
+            continue
+        hull = convex_hull_image(plane)
+        near = ndimage.distance_transform_edt(~hull, sampling=spacing[:2]) <= _ABDOMEN_MARGIN_MM
+        out[:, :, k] = near & body.mask[:, :, k] & ~skeleton.mask[:, :, k] & (body.skin_depth_mm[:, :, k] > _WALL_MM)
     return out
 
 
