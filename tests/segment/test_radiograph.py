@@ -38,7 +38,10 @@ def test_a_leg_without_calcium_measures_zero() -> None:
 
 
 def test_an_area_without_a_pixel_size_is_missing() -> None:
-    rows = {m.quantity: m for m in measure_radiograph(find_radiograph_calcium(leg(((80, 100),)), None))}
+    rows = {
+        m.quantity: m
+        for m in measure_radiograph(find_radiograph_calcium(np.kron(leg(((80, 100),)), np.ones((2, 2))), None))
+    }
     missing = rows["calcinosis_projected_area"].missing
     assert missing is not None
     assert missing.code == "M_NO_PIXEL_SIZE"

@@ -121,6 +121,12 @@ def _limb(image: Gray, pixel: float) -> tuple[Mask, float, float]:
     span = high - low
     middle = (image > low + 0.12 * span) & (image < high - 0.05 * span)
     middle = ndimage.binary_opening(middle, iterations=max(1, int(1.5 / pixel)))
+    # bone as bright as the collimator lies between two parts of the limb
+    pad = int(70.0 / pixel)
+    line = np.ones((max(3, int(60.0 / pixel)), 1), dtype=bool)
+    wide = np.pad(middle, pad, mode="edge")
+    bridged = ndimage.binary_closing(wide, structure=line) | ndimage.binary_closing(wide, structure=line.T)
+    middle |= bridged[pad:-pad, pad:-pad] & (image > low + 0.12 * span)
     numbers, count = ndimage.label(middle)
     sizes = np.bincount(numbers.ravel(), minlength=count + 1).astype(float)
     sizes[0] = 0.0
