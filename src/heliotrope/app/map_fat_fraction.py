@@ -18,12 +18,8 @@ from heliotrope.domain.images import Volume
 from heliotrope.io.atomic import write_text
 from heliotrope.io.nifti import read_nifti, write_map, write_volume
 from heliotrope.maps.fat_fraction.complex_fit import fit_complex_fat_fraction
+from heliotrope.maps.fat_fraction.echo_images import complex_echoes
 from heliotrope.maps.fat_fraction.magnitude_fit import fit_magnitude_fat_fraction, read_in_opposed_fat_fraction
-from heliotrope.maps.fat_fraction.phase_units import (
-    detect_phase_units,
-    phase_units_named,
-    require_smooth_wraps,
-)
 from heliotrope.maps.fat_fraction.result import FatFractionMaps
 from heliotrope.maps.fat_fraction.t1_guard import t1_guard
 from heliotrope.maps.fat_fraction.two_point import fit_two_point_fat_fraction
@@ -184,47 +180,6 @@ def read_echoes(paths: Sequence[Path], name: str) -> tuple[NDArray[Any], Grid]:
                 hint="give one 4-D file, or one 3-D file per echo",
             )
     return np.stack([np.asarray(volume.data) for volume in volumes], axis=-1), first.grid
-
-
-def complex_echoes(magnitude: NDArray[Any], phase: NDArray[Any], phase_units: str) -> tuple[NDArray[np.complex64], str]:
-    """Complex echoes, and the sentence that says how the phase was read.
-
-    Raises
-    ------
-    InputError
-        Phase missing for an echo, not finite, or constant.
-    UnitError
-        Units not recognized or the wrap test failed.
-    """
-    if phase.shape[3] != magnitude.shape[3]:
-        raise InputError(
-            f"{magnitude.shape[3]} magnitude and {phase.shape[3]} phase echoes: phase is missing for an echo",
-            hint="give one phase image per magnitude image",
-            code="E_PHASE_COUNT",
-        )
-    bad = int(np.count_nonzero(~np.isfinite(phase))) + int(np.count_nonzero(~np.isfinite(magnitude)))
-    if bad:
-        raise InputError(f"echoes: {bad} values are not finite", hint="repair the images before fitting")
-    low = float(magnitude.min())
-    if low < 0:
-        raise InputError(f"magnitude echoes: smallest value {low:.4g}, never negative", hint="give the magnitude")
-    for number in range(phase.shape[3]):
-        one = phase[..., number]
-        if float(one.min()) == float(one.max()):
-            raise InputError(
-                f"phase of echo {number + 1} is {float(one.min()):.4g} everywhere",
-                hint="give the phase image of this echo",
-                code="E_PHASE_COUNT",
-            )
-    if phase_units == "auto":
-        units = detect_phase_units(phase, magnitude)
-        how = "detected by range and confirmed by the wrap test"
-    else:
-        units = phase_units_named(phase_units)
-        require_smooth_wraps(phase, magnitude, units)
-        how = "as stated, confirmed by the wrap test"
-    data = magnitude * np.exp(1j * units.radians(phase))
-    return data.astype(np.complex64), f"phase read as {units.name} ({units.low:.4g} to {units.high:.4g}), {how}"
 
 
 def with_actions(result: FatFractionMaps, actions: tuple[str, ...]) -> FatFractionMaps:

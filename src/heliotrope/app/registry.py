@@ -16,6 +16,7 @@ from heliotrope.app.stages import (
     layers,
     measurements,
     radiograph,
+    stir_ratio,
     t2,
 )
 
@@ -23,6 +24,7 @@ STAGES: tuple[Stage, ...] = (
     *fat_fraction.STAGES,
     *t2.STAGES,
     *diffusion.STAGES,
+    *stir_ratio.STAGES,
     *calcinosis.STAGES,
     *radiograph.STAGES,
     *labels.STAGES,

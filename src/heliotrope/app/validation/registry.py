@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from heliotrope.app.validation import calcinosis, edema, segmentation, water_t2
+from heliotrope.app.validation import calcinosis, diffusion, edema, fat_fraction, segmentation, water_t2
 from heliotrope.app.validation.gate import Gate
 
-GATES: tuple[Gate, ...] = (*water_t2.GATES, *edema.GATES, *calcinosis.GATES, *segmentation.GATES)
+GATES: tuple[Gate, ...] = (
+    *water_t2.GATES,
+    *fat_fraction.GATES,
+    *diffusion.GATES,
+    *edema.GATES,
+    *calcinosis.GATES,
+    *segmentation.GATES,
+)
