@@ -134,3 +134,30 @@ def test_an_unknown_plan_option_lists_what_exists() -> None:
     with pytest.raises(OptionError, match="unknown option colour") as caught:
         AnalyzeOptions.from_plan({"colour": "red"})
     assert "labels" in caught.value.hint
+
+
+def test_an_interrupted_run_keeps_what_was_finished(image: Path, tmp_path: Path) -> None:
+    def interrupt(_: StageInput) -> StageOutput:
+        raise KeyboardInterrupt
+
+    calls: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        _run(
+            study_of(image),
+            t2_stage(calls=calls),
+            Stage("long", 1, (VOLUME,), select_multi_echo, interrupt),
+            folder=tmp_path,
+        )
+    run = _run(study_of(image), t2_stage(calls=calls), label_stage(), folder=tmp_path)
+    assert calls == ["t2"]
+    assert run.result.methods[0].reused
+
+
+def test_remains_of_a_killed_write_are_never_taken_for_a_stage(image: Path, tmp_path: Path) -> None:
+    calls: list[str] = []
+    remains = tmp_path / "stages" / ".unfinished-abc"
+    remains.mkdir(parents=True)
+    (remains / "output.json").write_text("{")
+    _run(study_of(image), t2_stage(calls=calls), folder=tmp_path)
+    assert calls == ["t2"]
+    assert not remains.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,14 @@ def _acquisition(row: dict[str, Any]) -> str:
 
 
 def _result_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("result", "unit", "computable", "from", "what is missing or unfit", title="Results")
-    for row in rows:
-        missing = "" if row["missing"] is None else row["missing"]["reason"]
-        cells = (row["title"], row["unit"], "yes" if row["computable"] else "no", ", ".join(row["series"]), missing)
-        table.add_row(*(Text(cell) for cell in cells))
+    """Results that one stage can or cannot deliver for one reason share a row."""
+    table = Table("results", "computable", "from", "what is missing or unfit", title="Results")
+    for (_, computable, series, missing), group in groupby(rows, key=_prospect):
+        titles = ", ".join(f"{row['title']} [{row['unit']}]" for row in group)
+        table.add_row(*(Text(cell) for cell in (titles, "yes" if computable else "no", series, missing)))
     return table
+
+
+def _prospect(row: dict[str, Any]) -> tuple[str, bool, str, str]:
+    missing = "" if row["missing"] is None else row["missing"]["reason"]
+    return row["stage"], row["computable"], ", ".join(row["series"]), missing

@@ -45,7 +45,9 @@ REPEATABILITY: Mapping[str, Repeatability] = MappingProxyType(
                 across_scanners=4.2,
             ),
             _row("edema_fraction", 10.0, "change-edema-default"),
+            _row("t2_edema_fraction", 10.0, "change-edema-default"),
             _row("edema_load", 25.0, "change-edema-default", relative=True),
+            _row("t2_edema_load", 25.0, "change-edema-default", relative=True),
             _row("calcinosis_mass", 15.0, "change-calcium-default", relative=True, across_scanners=30.0),
             _row("calcinosis_volume", 15.0, "change-calcium-default", relative=True, across_scanners=30.0),
             _row(

@@ -131,7 +131,8 @@ def _located(series: Series) -> tuple[FrameSource, ...]:
 
 
 def _choices(studies: Sequence[Study]) -> str:
-    return ", ".join(f"{study.key} ({study.acquired_on or 'no date'})" for study in studies)
+    """Keys, oldest first; dates are left to ``inspect --show-identifiers``, for an error may travel."""
+    return ", ".join(study.key for study in studies)
 
 
 def _account(files: Sequence[FileRecord]) -> str:

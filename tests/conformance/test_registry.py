@@ -1,0 +1,63 @@
+"""A quantity the product knows is described, has a unit the report can write, and stands in the documentation."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from heliotrope.app.registry import STAGES, quantities
+from heliotrope.app.stage import Quantity
+from heliotrope.findings.change import REPEATABILITY
+from heliotrope.report.vocabulary import UNIT_STYLES
+
+ROOT = Path(__file__).parents[2]
+QUANTITIES = sorted(quantities().values(), key=lambda item: item.key)
+COMPARED_ONLY = {"calcinosis_area", "legacy_t2", "edema_load"}
+"""Compared when an earlier result holds them, though no stage of this version need deliver them."""
+
+
+def _page() -> str:
+    path = ROOT / "scripts" / "quantities.py"
+    spec = importlib.util.spec_from_file_location("quantities_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text: str = module.page()
+    return text
+
+
+def test_stage_names_are_unique_and_use_only_stages_that_run_before() -> None:
+    names = [stage.name for stage in STAGES]
+    assert len(names) == len(set(names))
+    for number, stage in enumerate(STAGES):
+        later = set(names[number:]) & set(stage.uses)
+        assert not later, f"{stage.name} uses {later}, which run after it"
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda item: item.key)
+def test_a_quantity_is_described(quantity: Quantity) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", quantity.key)
+    assert quantity.title
+    assert quantity.meaning.endswith("."), quantity.key
+    assert quantity.unit in UNIT_STYLES
+
+
+def test_one_key_never_has_two_units() -> None:
+    units: dict[str, set[str]] = {}
+    for stage in STAGES:
+        for quantity in stage.quantities:
+            units.setdefault(quantity.key, set()).add(quantity.unit)
+    assert {key: found for key, found in units.items() if len(found) > 1} == {}
+
+
+def test_every_limit_of_change_speaks_of_a_known_quantity() -> None:
+    assert set(REPEATABILITY) - set(quantities()) <= COMPARED_ONLY
+
+
+def test_the_page_of_quantities_is_up_to_date() -> None:
+    written = (ROOT / "docs" / "guide" / "quantities.md").read_text(encoding="utf-8")
+    assert written == _page(), "run: python scripts/quantities.py"
