@@ -267,23 +267,28 @@ def _weighted(
     logs: NDArray[np.float64],
     weights: NDArray[np.float64],
     design: NDArray[np.float64],
+    products: NDArray[np.float64],
+    sums: NDArray[np.float64],
     matrix: NDArray[np.float64],
     beta: NDArray[np.float64],
 ) -> bool:
     """Weighted least squares by Cholesky of the 7x7 normal matrix; solution in `beta`."""
+    for k in range(28):
+        sums[k] = 0.0
     for a in range(7):
         beta[a] = 0.0
-        for c in range(a + 1):
-            matrix[a, c] = 0.0
     for j in range(logs.size):
         w = weights[j]
-        if w == 0.0:
-            continue
+        for k in range(28):
+            sums[k] += w * products[j, k]
+        w *= logs[j]
         for a in range(7):
-            wa = w * design[j, a]
-            beta[a] += wa * logs[j]
-            for c in range(a + 1):
-                matrix[a, c] += wa * design[j, c]
+            beta[a] += w * design[j, a]
+    k = 0
+    for a in range(7):
+        for c in range(a + 1):
+            matrix[a, c] = sums[k]
+            k += 1
     for a in range(7):
         for c in range(a + 1):
             total = matrix[a, c]
@@ -369,6 +374,14 @@ def _fit(
     n_voxels, n = flat.shape
     out = np.full((n_voxels, 10), np.nan)
     smallest = 1e-6 / np.abs(design[:, :6]).max()
+    # lower triangle of the outer product of each design row: the normal matrix is their weighted sum
+    products = np.empty((n, 28))
+    for j in range(n):
+        place = 0
+        for a in range(7):
+            for c in range(a + 1):
+                products[j, place] = design[j, a] * design[j, c]
+                place += 1
     for voxel in prange(n_voxels):
         logs = np.empty(n)
         weights = np.empty(n)
@@ -383,6 +396,7 @@ def _fit(
             continue
         beta = np.zeros(7)
         matrix = np.zeros((7, 7))
+        sums = np.zeros(28)
         for a in range(7):
             total = 0.0
             for j in range(n):
@@ -393,7 +407,7 @@ def _fit(
             for a in range(7):
                 total += design[j, a] * beta[a]
             weights[j] = np.exp(2.0 * total)
-        if not _weighted(logs, weights, design, matrix, beta):
+        if not _weighted(logs, weights, design, products, sums, matrix, beta):
             continue
         dropped = 0
         for _ in range(n_robust):
@@ -414,7 +428,7 @@ def _fit(
             if now == dropped or now > outlier_part * n:
                 break
             kept = beta.copy()
-            if not _weighted(logs, trial, design, matrix, beta):
+            if not _weighted(logs, trial, design, products, sums, matrix, beta):
                 beta[:] = kept
                 break
             dropped = now
