@@ -12,6 +12,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 from heliotrope.domain.study import Series, Study
 from heliotrope.io import nifti
+from heliotrope.io.dicom_objects import read_object_labels
 from heliotrope.segment.transfer import resample_labels
 
 GRID_TOLERANCE_MM = 0.1
@@ -24,7 +25,7 @@ def read_person_labels(path: Path, study: Study) -> tuple[LabelMap, Series]:
     Parameters
     ----------
     path : Path
-        NIfTI with its legend beside it.
+        NIfTI with its legend beside it, DICOM segmentation or structure set.
     study : Study
 
     Raises
@@ -39,14 +40,29 @@ def read_person_labels(path: Path, study: Study) -> tuple[LabelMap, Series]:
     if not path.exists():
         raise FileFormatError("no such label file", hint="check the path given to --labels", code="E_NOT_FOUND")
     if not nifti.is_nifti_name(path.name):
-        raise FileFormatError(
-            f"labels of kind {path.suffix or 'folder'}: .nii or .nii.gz with a legend beside it is read",
-            hint="save the labels as NIfTI with NAME.json, as in labels.nii.gz and labels.json of a result folder",
-        )
+        return _read_object(path, study)
     labels = nifti.read_labels(path)
     if not labels.labels.any():
         raise InputError("the label image is empty", hint="draw at least one region", code="E_LABEL")
     return labels, _drawn_on(labels.grid, study)
+
+
+def _read_object(path: Path, study: Study) -> tuple[LabelMap, Series]:
+    """A DICOM segmentation or structure set, on the first series that carries what it was drawn on."""
+    misfit: GeometryError | None = None
+    for series in study.series:
+        if series.grid is None:
+            continue
+        try:
+            return read_object_labels(path, series), series
+        except GeometryError as error:
+            misfit = error
+    reason = misfit.message if misfit is not None else "the study has no series with a regular geometry"
+    raise GeometryError(
+        f"labels fit no series of the study: {reason}",
+        hint="give labels drawn on one of the study's images",
+        code="E_LABELS_GRID",
+    )
 
 
 def _drawn_on(grid: Grid, study: Study) -> Series:
