@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from heliotrope.criteria.calcification_prompts import GIVEN
 from heliotrope.domain.errors import OptionError
 from heliotrope.domain.study import Role
+
+FACT_NAMES = frozenset(fact.name.lower() for fact in GIVEN)
+"""Names under which `AnalyzeOptions.facts` takes a fact."""
 
 
 def _option(sentence: str, default: Any = None) -> Any:
@@ -37,6 +41,10 @@ class AnalyzeOptions:
         "Muscle that a reader found spared, e.g. gracilis or left gracilis; STIR reference after it was vetted."
     )
     t2_upper_limit_ms: float | None = _option("Upper limit of normal water T2 at this site, in ms.")
+    facts: Mapping[str, bool] = field(
+        default_factory=dict,
+        metadata={"sentence": "Known facts for what else a calcification could be, e.g. calcium_raised: false."},
+    )
     show_identifiers: bool = _option("Put series descriptions, dates and UIDs into the outputs.", False)
 
     def __post_init__(self) -> None:
@@ -51,6 +59,7 @@ class AnalyzeOptions:
         self._check_numbers()
         if not isinstance(self.show_identifiers, bool):
             raise OptionError("option show_identifiers: true or false needed", hint="write show_identifiers: true")
+        self._check_facts()
         only: object = self.only
         if not isinstance(only, (tuple, list)) or not all(isinstance(name, str) for name in only):
             raise OptionError("option only: a list of stage names needed", hint="write only: [water-t2, measurements]")
@@ -65,6 +74,19 @@ class AnalyzeOptions:
             raise OptionError(
                 "stir_ratio and stir_ratio_sd belong together", hint="give mean and standard deviation of the controls"
             )
+
+    def _check_facts(self) -> None:
+        facts: object = self.facts
+        if not isinstance(facts, Mapping) or not all(isinstance(value, bool) for value in facts.values()):
+            raise OptionError(
+                "option facts: names with true or false needed", hint="write facts: {skin_necrosis: true}"
+            )
+        unknown = sorted(str(name) for name in set(facts) - FACT_NAMES)
+        if unknown:
+            raise OptionError(
+                f"option facts: unknown fact {', '.join(unknown)}", hint="facts: " + ", ".join(sorted(FACT_NAMES))
+            )
+        object.__setattr__(self, "facts", dict(facts))
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> AnalyzeOptions:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from heliotrope.app.stage import Quantity, Stage
 from heliotrope.app.stages import (
+    calcification_prompts,
     calcinosis,
     diffusion,
     edema,
@@ -27,6 +28,7 @@ STAGES: tuple[Stage, ...] = (
     *stir_ratio.STAGES,
     *calcinosis.STAGES,
     *radiograph.STAGES,
+    *calcification_prompts.STAGES,
     *labels.STAGES,
     *measurements.STAGES,
     *edema.STAGES,
