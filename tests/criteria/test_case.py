@@ -207,8 +207,63 @@ def test_time_between_partial_dates_is_an_interval() -> None:
     assert start is not None
     assert end is not None
     low, high = years_between(start, end)
-    assert float(low) == pytest.approx(1 / 365.25)
-    assert float(high) == pytest.approx(730 / 365.25)
+    # 2020-12-31 to 2021-01-01; 2020-01-01 to 2021-12-31, one day short of two years
+    assert (low, high) == (Fraction(1, 365), 1 + Fraction(364, 365))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2021-03-14", "2024-03-14", Fraction(3)),  # a leap day lies between; 1096 days are still three years
+        ("2021-03-14", "2024-03-15", 3 + Fraction(1, 365)),
+        ("2022-03-01", "2025-03-01", Fraction(3)),
+        ("2020-02-29", "2023-02-28", Fraction(3)),
+        ("2021-05-02", "2021-05-02", Fraction(0)),
+        ("2021-05-02", "2020-05-02", Fraction(0)),
+        ("1900-01-01", "2199-12-31", 299 + Fraction(364, 365)),
+    ],
+)
+def test_years_are_counted_from_anniversary_to_anniversary(start: str, end: str, expected: Fraction) -> None:
+    days = [dt.date.fromisoformat(text) for text in (start, end)]
+    first, last = (PartialDate(day, day, day.isoformat()) for day in days)
+    assert years_between(first, last) == (expected, expected)
+
+
+def test_the_third_anniversary_of_onset_is_within_three_years() -> None:
+    def scope(day: str) -> Any:
+        person = {"age_at_onset": 50, "onset": "2021-03-14"}
+        screening = follow(read_case(record(demographics=person, visits=[{"date": day}]))).screening
+        assert screening is not None
+        return screening.fields["applicable"]
+
+    assert (scope("2024-03-14"), scope("2024-03-15")) == (True, False)
+
+
+def test_an_enzyme_a_hair_above_its_limit_is_raised() -> None:
+    # 1.00002 times the limit rounds to 1.0000; raised is decided before rounding
+    rows = [{"analyte": name, "value": 50001, "unit": "U/L", "uln": 50000} for name in ("CK", "aldolase")]
+    known = known_on(read_case(record(visits=[{"date": "2023-01-01", "laboratory": rows}])), None)
+    assert (known.raised["CK"], known.raised["aldolase"]) == (Truth.TRUE, Truth.TRUE)
+
+
+def test_function_enters_the_improvement_score_unrounded() -> None:
+    def visit(date: str, arising: int) -> dict[str, Any]:
+        names = ("dressing_grooming", "arising", "eating", "walking", "hygiene", "reach")
+        categories = {name: {"items": [arising if name == "arising" else 0]} for name in names}
+        return {"date": date, "haq_chaq": {"instrument": "HAQ", "categories": categories}}
+
+    course = follow(
+        read_case(record(demographics={"age_at_onset": 40}, visits=[visit("2021-01", 2), visit("2021-06", 0)]))
+    )
+    assert course.visits[0].function == Fraction(1, 3)
+    assert course.responses[0].verdict is not None
+    assert course.responses[0].verdict.fields["pct"]["function"] == Fraction(111111, 10000)  # 100 / 9
+
+
+def test_a_limit_beside_an_unknown_value_is_no_contradiction() -> None:
+    rows = [{"analyte": "CK", "value": None, "uln": 200, "uln_unit": "U/L"}]
+    course = follow(read_case(record(visits=[{"date": "2023-01-01", "laboratory": rows}])))
+    assert course.visits[0].verdicts["enzymes"].fields["not_assessable"] == {"CK": "value unknown"}
 
 
 def test_every_problem_of_a_record_is_named_with_its_path() -> None:
@@ -259,6 +314,10 @@ def test_every_problem_of_a_record_is_named_with_its_path() -> None:
         ({"heliotrope_case": 2}, ("E_RANGE", "heliotrope_case")),
         ({"visits": {}}, ("E_TYPE", "visits")),
         ({"no": True}, ("E_FIELD", "no")),
+        ({"visits": [{"chq_phs": {"value": 35}}]}, ("E_MISSING", "visits.1.chq_phs")),
+        ({"visits": [{"chq_phs": {"value": 35, "range_min": 100, "range_max": 0}}]}, ("E_RANGE", "visits.1.chq_phs")),
+        ({"visits": [{"chq_phs": {"value": 150, "range_min": 0, "range_max": 100}}]}, ("E_RANGE", "visits.1.chq_phs")),
+        ({"enzyme_range_multiplier": {"CK": 0}}, ("E_RANGE", "enzyme_range_multiplier.CK")),
     ],
 )
 def test_contradictions_are_refused(parts: dict[str, Any], expected: tuple[str, str]) -> None:

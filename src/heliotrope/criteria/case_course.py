@@ -20,8 +20,8 @@ from heliotrope.criteria.case_facts import (
     bohan_peter_inputs,
     cancer_inputs,
     enmc_inputs,
-    enzyme_fields,
     eular_acr_inputs,
+    exact_ratios,
     known_on,
     necrotizing_inputs,
 )
@@ -45,7 +45,7 @@ class VisitSummary:
     strength : mapping of str to Fraction
         Complete totals by scale; never converted into one another.
     function : Fraction or None
-        HAQ or CHAQ, 0-3.
+        HAQ or CHAQ, 0-3, unrounded.
     ratios : mapping of str to Fraction
         Enzymes as multiples of their ULN, unrounded.
     """
@@ -165,24 +165,21 @@ def _summary(case: Case, visit: Visit) -> VisitSummary:
             for row in visit.laboratory
         }
         verdicts["enzymes"] = evaluate(enzymes.INSTRUMENT, record)
-        ratios = _exact_ratios(visit)
+        ratios = exact_ratios(visit)
     strength = _strength(visit, verdicts)
-    function = verdicts["haq_chaq"].fields["score"] if "haq_chaq" in verdicts else None
     if case.is_juvenile:
         inputs = _inactive_inputs(visit, strength)
         if any(value is not None for value in inputs.values()):
             verdicts["printo_inactive"] = evaluate(printo_inactive.INSTRUMENT, inputs)
-    return VisitSummary(visit, verdicts, strength, function, ratios)
+    return VisitSummary(visit, verdicts, strength, _exact_function(verdicts), ratios)
 
 
-def _exact_ratios(visit: Visit) -> dict[str, Fraction]:
-    known = enzyme_fields(visit)["xuln"]
-    ratios: dict[str, Fraction] = {}
-    for row in visit.laboratory:
-        if row.analyte in known and row.value is not None and row.uln is not None:
-            factor = Fraction(enzymes.UNITS[row.unit or "U/L"], enzymes.UNITS[row.uln_unit or row.unit or "U/L"])
-            ratios[row.analyte] = row.value * factor / row.uln
-    return ratios
+def _exact_function(verdicts: Mapping[str, Verdict]) -> Fraction | None:
+    """The index before rounding: a sum of whole points over the number of categories."""
+    if "haq_chaq" not in verdicts or verdicts["haq_chaq"].fields["score"] is None:
+        return None
+    fields = verdicts["haq_chaq"].fields
+    return Fraction(round(fields["score"] * fields["n_categories"]), fields["n_categories"])
 
 
 def _strength(visit: Visit, verdicts: Mapping[str, Verdict]) -> dict[str, Fraction]:

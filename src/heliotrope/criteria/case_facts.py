@@ -109,7 +109,7 @@ def _enzymes_elevated(stated: Truth, visits: Iterable[Visit], notes: list[str]) 
 def _raised(visits: Iterable[Visit]) -> dict[str, Truth]:
     seen: dict[str, list[bool]] = {name: [] for name in enzymes.ANALYTES}
     for visit in visits:
-        for name, ratio in enzyme_fields(visit)["xuln"].items():
+        for name, ratio in exact_ratios(visit).items():
             seen[name].append(ratio > 1)
     return {name: Truth.of(any(values)) if values else Truth.UNKNOWN for name, values in seen.items()}
 
@@ -148,6 +148,16 @@ def enzyme_fields(visit: Visit) -> Mapping[str, Any]:
         for row in visit.laboratory
     }
     return evaluate(enzymes.INSTRUMENT, record, explain=False).fields
+
+
+def exact_ratios(visit: Visit) -> dict[str, Fraction]:
+    """Enzymes of one visit as multiples of their ULN, unrounded; those with a value and a limit."""
+    ratios: dict[str, Fraction] = {}
+    for row in visit.laboratory:
+        if row.value is not None and row.uln is not None:
+            factor = Fraction(enzymes.UNITS[row.unit or "U/L"], enzymes.UNITS[row.uln_unit or row.unit or "U/L"])
+            ratios[row.analyte] = row.value * factor / row.uln
+    return ratios
 
 
 def eular_acr_inputs(case: Case, known: Known) -> dict[str, Any]:

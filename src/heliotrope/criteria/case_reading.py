@@ -34,7 +34,7 @@ from heliotrope.criteria.imacs_cancer_2023 import SUBTYPES
 from heliotrope.criteria.problems import Code, Problem, RecordError
 from heliotrope.criteria.record import Record, kind
 from heliotrope.criteria.registry import find
-from heliotrope.criteria.tis_2016 import CORE_SETS, MUSCLE_RANGES
+from heliotrope.criteria.tis_2016 import CORE_SETS, MUSCLE_RANGES, quality_of_life, range_multipliers
 
 MAX_ENTRIES: Final = 2000
 MAX_TEXT: Final = 120
@@ -78,8 +78,7 @@ def read_case(record: object) -> Case:
     synthetic = top.truth("synthetic").value
     person = top.section("demographics")
     person.only(_DEMOGRAPHICS)
-    multipliers = top.section("enzyme_range_multiplier")
-    multipliers.only(ANALYTES)
+    multipliers = range_multipliers(top)
     visits: list[Visit] = []
     facts: list[Fact] = []
     for visit, seen in _each(top, "visits", _visit):
@@ -95,9 +94,7 @@ def read_case(record: object) -> Case:
         raised_nasopharyngeal_risk=person.truth("raised_nasopharyngeal_risk").value,
         subtype=person.choice("subtype", SUBTYPES),
         core_set=top.choice("core_set", CORE_SETS) or "IMACS",
-        enzyme_range_multiplier={
-            name: value for name in ANALYTES if (value := multipliers.number(name, 0, 1000)) is not None
-        },
+        enzyme_range_multiplier=multipliers,
         facts=tuple(facts),
         antibodies=tuple(_each(top, "antibodies", _antibody)),
         visits=tuple(visits),
@@ -266,14 +263,12 @@ def _muscle_total(record: Record) -> tuple[Fraction, str] | None:
 
 
 def _quality_of_life(record: Record) -> Mapping[str, Fraction] | None:
-    if not record.given("chq_phs"):
+    read = quality_of_life(record, ("value",))
+    if read is None or read[0][0] is None:
         return None
     section = record.section("chq_phs")
-    names = ("value", "range_min", "range_max")
-    section.only(names)
-    values = {name: section.number(name) for name in names}
-    known = {name: value for name, value in values.items() if value is not None}
-    return known if len(known) == len(names) else None
+    ends = {name: section.number(name) for name in ("range_min", "range_max")}
+    return {"value": read[0][0], **{name: end for name, end in ends.items() if end is not None}}
 
 
 def _instrument(record: Record, name: str) -> Mapping[str, Any]:

@@ -100,9 +100,29 @@ class PartialDate:
 
 
 def years_between(start: PartialDate, end: PartialDate) -> tuple[Fraction, Fraction]:
-    """Least and most time from `start` to `end`, in years of 365.25 days; never below zero."""
-    days = (end.earliest - start.latest).days, (end.latest - start.earliest).days
-    return Fraction(max(days[0], 0) * 4, 1461), Fraction(max(days[1], 0) * 4, 1461)
+    """Least and most time from `start` to `end`, anniversaries passed and the part of a year since; never below zero.
+
+    The third anniversary is three years whether or not a leap day lies before it.
+    """
+    return _years(start.latest, end.earliest), _years(start.earliest, end.latest)
+
+
+def _years(start: dt.date, end: dt.date) -> Fraction:
+    if end <= start:
+        return Fraction(0)
+    whole = end.year - start.year
+    if _anniversary(start, whole) > end:
+        whole -= 1
+    passed = _anniversary(start, whole)
+    return whole + Fraction((end - passed).days, (_anniversary(start, whole + 1) - passed).days)
+
+
+def _anniversary(day: dt.date, years: int) -> dt.date:
+    """The same day some years on; 29 February becomes 28 where there is none."""
+    try:
+        return day.replace(year=day.year + years)
+    except ValueError:
+        return day.replace(year=day.year + years, day=28)
 
 
 @dataclass(frozen=True)

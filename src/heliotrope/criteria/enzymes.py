@@ -33,7 +33,8 @@ def limit_scale(analyte: Record) -> Fraction:
     a value without unit is not read in the unit of its ULN, as laboratories change units between values.
     """
     value_factor, limit_factor = unit_factor(analyte, "unit"), unit_factor(analyte, "uln_unit")
-    if value_factor is None and limit_factor is not None and not analyte.given("unit"):
+    measured = any(analyte.given(name) for name in ("value", "baseline", "followup"))
+    if measured and value_factor is None and limit_factor is not None and not analyte.given("unit"):
         analyte.problem(Code.MISSING, "unit", "the ULN has a unit, the value has none", "give unit, e.g. U/L or ukat/L")
     if value_factor is None or limit_factor is None:
         return Fraction(1)

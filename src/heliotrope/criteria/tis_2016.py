@@ -74,10 +74,11 @@ def _muscle(record: Record, population: str | None) -> Fraction | None:
     return None if pair is None else 100 * (pair[1] - pair[0]) / full_range
 
 
-def _multipliers(record: Record) -> dict[str, Fraction]:
+def range_multipliers(record: Record) -> dict[str, Fraction]:
+    """The ranges a site chose itself, as multiples of the ULN."""
     section = record.section("enzyme_range_multiplier")
     section.only(ANALYTES)
-    multipliers = {name: Fraction(value) for name, value in ENZYME_RANGE_MULTIPLIERS.items()}
+    multipliers: dict[str, Fraction] = {}
     for name in ANALYTES:
         chosen = section.number(name, 0, 1000)
         if chosen == 0:
@@ -98,7 +99,7 @@ def _enzyme(record: Record, multipliers: dict[str, Fraction]) -> tuple[Fraction 
             continue
         analyte = enzymes.section(name)
         analyte.only(("baseline", "followup", "uln", "unit", "uln_unit"))
-        baseline, followup = analyte.number("baseline", 0, None), analyte.number("followup", 0, None)
+        baseline, followup = (analyte.number(end, 0, None, blame=f"enzymes.{name}") for end in ("baseline", "followup"))
         limit, scale = upper_limit(analyte), limit_scale(analyte)
         if limit is not None and baseline is not None:
             at_baseline[name] = baseline * scale / limit
@@ -110,17 +111,17 @@ def _enzyme(record: Record, multipliers: dict[str, Fraction]) -> tuple[Fraction 
     return 100 * (at_baseline[chosen] - at_followup[chosen]) / multipliers[chosen], chosen
 
 
-def _quality_of_life(record: Record) -> Fraction | None:
+def quality_of_life(record: Record, names: tuple[str, ...]) -> tuple[tuple[Fraction | None, ...], Fraction] | None:
+    """CHQ-PhS values, and the width of the scale, whose ends must stand beside them."""
     if not record.given("chq_phs"):
         return None
     section = record.section("chq_phs")
-    section.only(("baseline", "followup", "range_min", "range_max"))
-    ends = section.number("range_min"), section.number("range_max")
+    section.only((*names, "range_min", "range_max"))
+    low, high = section.number("range_min"), section.number("range_max")
     if not (section.given("range_min") and section.given("range_max")):
         hint = "give range_min and range_max of the scale; the range in use was not found in any source"
         record.problem(Code.MISSING, "chq_phs", "the range of the scale is not given", hint)
-    values = section.number("baseline"), section.number("followup")
-    low, high = ends
+    values = tuple(section.number(name, blame=f"{record.path}chq_phs") for name in names)
     if low is None or high is None:
         return None
     if high <= low:
@@ -130,8 +131,15 @@ def _quality_of_life(record: Record) -> Fraction | None:
         if value is not None and not low <= value <= high:
             said = f"{text(value)} is outside {text(low)} to {text(high)}"
             record.problem(Code.RANGE, "chq_phs", said, "check the range of the scale")
-    baseline, followup = values
-    return None if baseline is None or followup is None else 100 * (followup - baseline) / (high - low)
+    return values, high - low
+
+
+def _quality_change(record: Record) -> Fraction | None:
+    read = quality_of_life(record, ("baseline", "followup"))
+    if read is None:
+        return None
+    (baseline, followup), width = read
+    return None if baseline is None or followup is None else 100 * (followup - baseline) / width
 
 
 def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
@@ -146,9 +154,10 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
             if record.given(name):
                 said = f"a measure of the {other} core set in a score of the {core_set} core set"
                 record.problem(Code.CONFLICT, name, said, "keep the measures of one core set in one score")
-    multipliers = _multipliers(record)
+    multipliers = {name: Fraction(value) for name, value in ENZYME_RANGE_MULTIPLIERS.items()}
+    multipliers |= range_multipliers(record)
     enzyme, enzyme_used = _enzyme(record, multipliers)
-    quality = _quality_of_life(record)
+    quality = _quality_change(record)
     extramuscular = _fall(_pair(record, "extramuscular", 10, "cm"), 10)
     das = _fall(_pair(record, "das", 20), 20)
     is_imacs = core_set == "IMACS"
