@@ -18,6 +18,7 @@ SOURCES: tuple[Source, ...] = (
         "Jiang et al.: diffusion of edematous muscle in myositis, 2023",
         doi="10.12015/issn.1674-8034.2023.07.018",
     ),
+    Source("ai-2014", "Ai et al.: diffusion tensor imaging in myositis, BJR 2014", doi="10.1259/bjr.20140261"),
     Source("englund-2021", "Englund et al.: IVIM of skeletal muscle, 2021", other="PMC8841570"),
     Source(
         "ivim-muscle-2024", "IVIM of skeletal muscle: fitting and signal needed, 2024", doi="10.3389/fmscd.2024.1386276"
@@ -103,6 +104,13 @@ STATEMENTS: tuple[Statement, ...] = (
         "edema-diffusivity-cutoff",
         "Edematous muscle: diffusivity above 1.62e-3 mm2/s, sensitivity 87.5 %, specificity 85.0 %.",
         ("jiang-2023",),
+        Status.VERIFIED,
+        "PM/DM",
+    ),
+    Statement(
+        "fa-no-activity-score",
+        "FA did not differ between edematous and normal muscle in two cohorts; it is reported, never scored.",
+        ("jiang-2023", "ai-2014"),
         Status.VERIFIED,
         "PM/DM",
     ),
