@@ -38,6 +38,11 @@ def test_the_document_satisfies_its_schema(document: dict[str, object]) -> None:
     jsonschema.validate(plain, result_schema())
 
 
+def test_the_published_schema_is_the_one_in_use() -> None:
+    published = Path(__file__).parents[2] / "docs" / "guide" / "result-1.schema.json"
+    assert json.loads(published.read_text(encoding="utf-8")) == result_schema()
+
+
 def test_a_value_without_reason_violates_the_schema(document: dict[str, object]) -> None:
     plain = json.loads(json.dumps(document))
     plain["measurements"][0]["value"] = None
