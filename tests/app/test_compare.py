@@ -102,8 +102,8 @@ def test_blinded_timepoints_keep_their_order_in_a_file_of_its_own(tmp_path: Path
     outcome = compare_folders(folders, tmp_path / "out", blind_seed=3)
     assert outcome.document["timepoints"] == ["A", "B"]
     key = json.loads((tmp_path / "out" / "blinding-key.json").read_text())["timepoints"]
-    assert sorted(key.values()) == ["T1", "T2"]
-    assert "T1" not in (tmp_path / "out" / "comparison.json").read_text()
+    assert sorted(key.values()) == ["visit 1", "visit 2"]
+    assert "visit" not in (tmp_path / "out" / "comparison.json").read_text()
 
 
 def test_a_folder_without_a_result_is_named(tmp_path: Path) -> None:

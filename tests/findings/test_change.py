@@ -34,6 +34,16 @@ def test_only_a_difference_beyond_three_milliseconds_is_called(after: float, ver
     assert "not measured at this site" in change.origin
 
 
+def test_a_difference_whose_interval_includes_zero_is_not_called() -> None:
+    before, after = (
+        Measurement(MUSCLE, "edema_load", "total", value, Unit.RATIO_MILLILITER, "load/1", ci95=(0.0, 2 * value))
+        for value in (0.1, 0.2)
+    )
+    change = _one(before, after)
+    assert change.verdict is ChangeVerdict.WITHIN
+    assert "includes zero" in change.reason
+
+
 def test_a_change_of_method_is_never_trended() -> None:
     change = _one(_t2(35.0), _t2(45.0, method="epg/2"))
     assert change.verdict is ChangeVerdict.NOT_COMPARABLE

@@ -62,7 +62,7 @@ def compare_folders(
     """
     if len(folders) < 2:
         raise InputError("one timepoint cannot be compared", hint="give a baseline and at least one follow-up folder")
-    timepoints = [read_timepoint(folder, f"T{number + 1}") for number, folder in enumerate(folders)]
+    timepoints = [read_timepoint(folder, f"visit {number + 1}") for number, folder in enumerate(folders)]
     notes = require_one_patient(timepoints)
     ordered = timepoints if blind_seed is None else _blinded(timepoints, blind_seed)
     limits = REPEATABILITY if site_repeatability is None else {**REPEATABILITY, **_site_limits(site_repeatability)}

@@ -37,7 +37,7 @@ class Timepoint:
     Parameters
     ----------
     name : str
-        ``"T1"``, ``"T2"``, ... in the order given, or a blinded letter.
+        ``"visit 1"``, ``"visit 2"``, ... in the order given, or a blinded letter.
     folder : Path
     document : dict
         Content of its ``result.json``.

@@ -144,6 +144,7 @@ def _judged(before: Measurement, after: Measurement, same_scanner: bool, known: 
     difference = after.value - before.value
     verdict, reason, origin = ChangeVerdict.UNJUDGED, "no repeatability is known for this number", ""
     limit: float | None = None
+    interval = difference_interval(before, after)
     if known is not None and before.statistic in LOCATION_STATISTICS:
         limit = error_limit(known, before.value, same_scanner=same_scanner)
         origin = known.origin
@@ -151,6 +152,8 @@ def _judged(before: Measurement, after: Measurement, same_scanner: bool, known: 
             verdict, reason = ChangeVerdict.NOT_COMPARABLE, "the scanner changed and no limit across scanners is known"
         elif abs(difference) <= limit:
             verdict, reason = ChangeVerdict.WITHIN, ""
+        elif interval is not None and interval[0] <= 0 <= interval[1]:
+            verdict, reason = ChangeVerdict.WITHIN, "the 95 % interval of the difference includes zero"
         else:
             verdict, reason = (ChangeVerdict.INCREASE if difference > 0 else ChangeVerdict.DECREASE), ""
     return Change(
@@ -162,7 +165,7 @@ def _judged(before: Measurement, after: Measurement, same_scanner: bool, known: 
         followup=after.value,
         verdict=verdict,
         difference=difference,
-        ci95=difference_interval(before, after),
+        ci95=interval,
         error_limit=limit,
         probability_increase=None if limit is None else probability_of_increase(difference, limit),
         origin=origin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from matplotlib.figure import Figure as Canvas
 
@@ -14,6 +15,9 @@ from heliotrope.report.palette import ACCENT, INK, QUIET
 from heliotrope.report.vocabulary import UNIT_STYLES, number_text, unit_symbol
 
 _BAND = "#d9d3e6"
+_TITLE_LETTERS = 36
+"""Longest line of a heading that fits the chart's width."""
+
 _DPI = 110
 
 
@@ -50,7 +54,7 @@ def draw_course(
     """
     factor = UNIT_STYLES[unit].factor
     canvas = Canvas(figsize=(3.3, 2.3), dpi=_DPI, facecolor="white")
-    axes = canvas.add_axes((0.19, 0.15, 0.77, 0.68))
+    axes = canvas.add_axes((0.19, 0.14, 0.77, 0.64))
     baseline = points[0].value
     if baseline is not None and error_limit is not None:
         low, high = (baseline - error_limit) * factor, (baseline + error_limit) * factor
@@ -87,7 +91,8 @@ def draw_course(
     axes.set_xticks(range(len(points)), [p.name for p in points], fontsize=8)
     axes.tick_params(axis="y", labelsize=7.5)
     symbol = unit_symbol(unit)
-    axes.set_title(title + (f" [{symbol}]" if symbol else ""), fontsize=8.5, loc="left", color=INK)
+    heading = wrap(title + (f" [{symbol}]" if symbol else ""), _TITLE_LETTERS)
+    axes.set_title("\n".join(heading), fontsize=8.5, loc="left", color=INK)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     if synthetic:
