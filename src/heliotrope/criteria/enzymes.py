@@ -84,7 +84,11 @@ def _evaluate(record: Record, trace: Trace | None) -> dict[str, Any]:
         if highest is not None:
             trace.add("most abnormal", f"{highest} {text(ratios[highest])} x ULN", "enzymes-most-abnormal")
     return {
-        "xuln": {name: rounded(ratio, RATIO_DECIMALS) for name, ratio in ratios.items()},
+        "xuln": {
+            name: rounded(ratios[name], RATIO_DECIMALS) if name in ratios else None
+            for name in ANALYTES
+            if name in ratios or name in reasons
+        },
         "most_abnormal": highest,
         "eular_acr_item": item.value,
         "any_elevated": any(ratio > 1 for ratio in ratios.values()) if ratios else None,
