@@ -17,6 +17,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.domain.study import Acquisition, FileOutcome, FileRecord, FrameSource, Modality, Role, Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.io.component_pairs import with_phase_partners
 from heliotrope.io.content import component_of, content_of
 from heliotrope.io.frames import Component, Content
 from heliotrope.io.identity import SYNTHETIC_KEY, pseudonym_key, study_key, subject_key
@@ -258,7 +259,7 @@ def _study(home: tuple[str, str], images: list[_Image], refused: list[FileRecord
     hashes = "\0".join(sorted(image.sha256 for image in images))
     dates = sorted({one.acquisition.acquired_on for one in series if one.acquisition.acquired_on})
     records = [FileRecord(image.entry.name, FileOutcome.USED, sha256=image.sha256) for image in images]
-    numbered = tuple(replace(one, key=f"s{index:02d}") for index, one in enumerate(series, start=1))
+    numbered = with_phase_partners([replace(one, key=f"s{index:02d}") for index, one in enumerate(series, start=1)])
     return Study(
         key=study_key("\0".join(("nifti", *home, hashes))),
         subject_key=subject,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heliotrope.app.person_labels import merged, read_person_labels
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.app.stages.fat_fraction import InputKind, choose_input
+from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.images import Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
@@ -25,14 +29,40 @@ TISSUE_LABELS = Quantity(
 )
 """What this stage delivers."""
 
+FITTED_BEFORE: tuple[Role, ...] = (Role.T1,)
+"""The row of `PREFERENCE` before which the fat share fitted to complex gradient echoes is taken.
+
+Smallest Dice on two digital thighs with active disease: muscle 0.986 and subcutaneous fat 0.958 on a multi-echo T2
+series, 0.971 and 0.954 on the fitted share, 0.947 and 0.929 on a T1 image. Measured here; the order is a project rule.
+"""
+GRADIENT_ECHOES = (Role.GRE_MAGNITUDE, Role.GRE_PHASE, Role.GRE_REAL, Role.GRE_IMAGINARY)
+"""Roles of the echoes a complex fit takes."""
+
 
 def _select(study: Study) -> tuple[Series, ...] | Missing:
+    return _best(study, fitted=True)
+
+
+def _best(study: Study, *, fitted: bool) -> tuple[Series, ...] | Missing:
+    """The best series; `fitted` tells whether a fat fraction fitted to complex gradient echoes may be used."""
     for row in PREFERENCE:
+        if fitted and row == FITTED_BEFORE and (echoes := _complex_echoes(study)):
+            return echoes
         chosen = _row_of_one_grid(study, row)
         if chosen:
             return chosen
     wanted = ", ".join(" + ".join(role.replace("_", " ") for role in row) for row in PREFERENCE)
-    return Missing("M_NO_SERIES", f"no series shows fat against muscle; one of these is needed: {wanted}")
+    return Missing(
+        "M_NO_SERIES",
+        f"no series shows fat against muscle; one of these is needed: {wanted}, or complex gradient echoes",
+    )
+
+
+def _complex_echoes(study: Study) -> tuple[Series, ...]:
+    chosen = choose_input(study)
+    if isinstance(chosen, Missing) or chosen.kind is not InputKind.COMPLEX_ECHOES:
+        return ()
+    return chosen.series
 
 
 def _row_of_one_grid(study: Study, row: tuple[Role, ...]) -> tuple[Series, ...]:
@@ -58,14 +88,21 @@ def _covered_volume(series: Series) -> float:
 
 
 def _run(given: StageInput) -> StageOutput:
-    images = {series.role: given.read_volume(series) for series in given.series}
-    first = given.series[0]
-    layers = segment_layers(images, echo_times_ms=first.acquisition.echo_times_ms or None)
-    shown = _background(images[first.role])
+    series = given.series
+    from_echoes = all(item.role in GRADIENT_ECHOES for item in series)
+    images = _fitted_images(given) if from_echoes else None
+    fitted = images is not None
+    if images is None:
+        series = _without_fit(given) if from_echoes else series
+        images = {item.role: given.read_volume(item) for item in series}
+    first = series[0]
+    layers = segment_layers(images, echo_times_ms=None if fitted else first.acquisition.echo_times_ms or None)
+    shown = _background(images[Role.GRE_MAGNITUDE if fitted else first.role])
     sides = " and ".join(str(side) for side in layers.limbs.sides if side is not None) or "unknown side"
+    source = "fat share fitted to the complex gradient echoes" if fitted else f"{first.role.replace('_', ' ')} series"
     return StageOutput(
         sentence=(
-            f"Tissues were labeled without trained weights on the {first.role.replace('_', ' ')} series "
+            f"Tissues were labeled without trained weights on the {source} "
             f"(limbs: {sides}): body mask, limbs, deep fascia as a closed minimal path per slice, bone as a dark ring "
             "around marrow, and half fat as the limit between muscle and intermuscular fat."
         ),
@@ -74,6 +111,50 @@ def _run(given: StageInput) -> StageOutput:
         backgrounds={"labels": shown},
         quality=_checks(layers),
     )
+
+
+def _fitted_images(given: StageInput) -> dict[Role, Volume] | None:
+    """Fat share of the fitted signals and a gray image, on the grid of the echoes; None when there was no fit."""
+    water, fat = given.maps.get("water_signal"), given.maps.get("fat_signal")
+    grid = given.series[0].grid
+    if water is None or fat is None or grid is None or not water.grid.is_same_as(grid, 0.5):
+        return None
+    known = water.valid & fat.valid
+    total = np.where(known, np.abs(water.values) + np.abs(fat.values), 0.0)
+    known &= total > 0
+    percent = np.full(total.shape, np.nan, dtype=np.float32)
+    percent[known] = 100.0 * np.abs(fat.values[known]) / total[known]
+    return {
+        Role.FAT_FRACTION: Volume(percent, water.grid, Unit.PERCENT),
+        Role.GRE_MAGNITUDE: Volume(_brightest_echo(given), water.grid),
+    }
+
+
+def _brightest_echo(given: StageInput) -> NDArray[np.float32]:
+    """Largest magnitude of any echo (x, y, z): where water and fat oppose in one echo, they agree in another."""
+    first = [item for item in given.series if item.role in {Role.GRE_MAGNITUDE, Role.GRE_REAL}]
+    second = [item for item in given.series if item.role is Role.GRE_IMAGINARY]
+    magnitudes = [np.abs(frame) for frame in _frames(given, first)]
+    if second:
+        magnitudes = [np.hypot(a, np.abs(b)) for a, b in zip(magnitudes, _frames(given, second), strict=True)]
+    return np.asarray(np.max(magnitudes, axis=0), dtype=np.float32)
+
+
+def _frames(given: StageInput, series: Sequence[Series]) -> list[NDArray[np.float32]]:
+    volumes = [given.read_volume(item) for item in series]
+    return [np.asarray(volume.frame(k).data, np.float32) for volume in volumes for k in range(volume.n_frames)]
+
+
+def _without_fit(given: StageInput) -> tuple[Series, ...]:
+    """The next best series of a study whose gradient echoes could not be fitted."""
+    other = _best(given.study, fitted=False)
+    if isinstance(other, Missing):
+        raise QualityRefusal(
+            "the gradient echoes gave no fat fraction, and no other series shows fat against muscle",
+            hint="see why the stage fat-fraction was refused, or give a T1, Dixon or multi-echo series",
+            code="E_NO_CONTRAST",
+        )
+    return other
 
 
 def _background(volume: Volume) -> Volume:
@@ -122,7 +203,7 @@ def _run_person(given: StageInput) -> StageOutput:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 4, (TISSUE_LABELS,), _select, _run),
+    Stage("tissues", 5, (TISSUE_LABELS,), _select, _run, uses=("fat-fraction",)),
     Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues",), reads_labels=True),
 )
 """Stages of this topic."""
