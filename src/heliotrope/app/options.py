@@ -45,6 +45,11 @@ class AnalyzeOptions:
         default_factory=dict,
         metadata={"sentence": "Known facts for what else a calcification could be, e.g. calcium_raised: false."},
     )
+    echo_control_mean: float | None = _option("Mean gray level of muscle in this site's ultrasound controls.")
+    echo_control_sd: float | None = _option("Standard deviation of `echo_control_mean` among the controls.")
+    echo_preset: str | None = _option("Machine and preset with which the ultrasound controls were scanned.")
+    heckmatt_grade: int | None = _option("Heckmatt grade 1 to 4 that a reader gave; it is shown, not computed.")
+    ultrasound_shadowing: bool | None = _option("Whether a reader saw calcification with shadowing on ultrasound.")
     show_identifiers: bool = _option("Put series descriptions, dates and UIDs into the outputs.", False)
 
     def __post_init__(self) -> None:
@@ -60,13 +65,14 @@ class AnalyzeOptions:
         if not isinstance(self.show_identifiers, bool):
             raise OptionError("option show_identifiers: true or false needed", hint="write show_identifiers: true")
         self._check_facts()
+        self._check_ultrasound()
         only: object = self.only
         if not isinstance(only, (tuple, list)) or not all(isinstance(name, str) for name in only):
             raise OptionError("option only: a list of stage names needed", hint="write only: [water-t2, measurements]")
         object.__setattr__(self, "only", tuple(self.only))
 
     def _check_numbers(self) -> None:
-        for name in ("stir_ratio", "stir_ratio_sd", "t2_upper_limit_ms"):
+        for name in ("stir_ratio", "stir_ratio_sd", "t2_upper_limit_ms", "echo_control_mean", "echo_control_sd"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
                 raise OptionError(f"option {name}: a number above 0 needed", hint=f"write {name}: NUMBER")
@@ -87,6 +93,24 @@ class AnalyzeOptions:
                 f"option facts: unknown fact {', '.join(unknown)}", hint="facts: " + ", ".join(sorted(FACT_NAMES))
             )
         object.__setattr__(self, "facts", dict(facts))
+
+    def _check_ultrasound(self) -> None:
+        controls = (self.echo_control_mean, self.echo_control_sd, self.echo_preset)
+        if any(value is None for value in controls) != all(value is None for value in controls):
+            raise OptionError(
+                "echo_control_mean, echo_control_sd and echo_preset belong together",
+                hint="give mean and standard deviation of the controls and the machine preset they hold for",
+            )
+        if self.echo_preset is not None and (not isinstance(self.echo_preset, str) or not self.echo_preset.strip()):
+            raise OptionError("option echo_preset: text needed", hint="write echo_preset: MACHINE PRESET")
+        grade: object = self.heckmatt_grade
+        if grade is not None and (isinstance(grade, bool) or grade not in (1, 2, 3, 4)):
+            raise OptionError("option heckmatt_grade: 1, 2, 3 or 4 needed", hint="write heckmatt_grade: 2")
+        shadowing: object = self.ultrasound_shadowing
+        if shadowing is not None and not isinstance(shadowing, bool):
+            raise OptionError(
+                "option ultrasound_shadowing: true or false needed", hint="write ultrasound_shadowing: true"
+            )
 
     @classmethod
     def from_plan(cls, plan: Mapping[str, Any]) -> AnalyzeOptions:
