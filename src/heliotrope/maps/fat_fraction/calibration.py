@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heliotrope.domain.geometry import Grid
+from heliotrope.maps.fat_fraction.echo_fit import EchoFit
 from heliotrope.maps.fat_fraction.field_candidates import EchoModel
 from heliotrope.maps.fat_fraction.field_solver import (
     EchoProblem,
@@ -15,13 +17,22 @@ from heliotrope.maps.fat_fraction.field_solver import (
     echo_problem,
     percent_of,
     refine,
+    refit,
+    smooth_start,
     solve,
     spread_over,
 )
+from heliotrope.maps.fat_fraction.foreground import LimbSection, axial_axis, limb_cross_sections
 from heliotrope.maps.fat_fraction.swaps import find_swaps
 
 COARSE_VOXELS = 12_000
 """In-mask voxels kept for calibration by striding in plane. [1]"""
+
+COARSE_SLICES = 16
+"""Axial slices that suffice for calibration. [1]"""
+
+SCALE_VOXELS = 4_000
+"""Voxels that suffice to compare fat frequencies: the same ones at each. [1]"""
 
 SCALES = (0.90, 0.93, 0.96, 0.98, 1.0, 1.02, 1.05)
 """Fat frequency tried, relative to nominal. A scanner called 3 T may run at 2.89 T; a cool limb shifts water."""
@@ -31,6 +42,9 @@ SCALE_GAIN = 0.95
 
 SIGN_MARGIN = 1.5
 """Misfit ratio of the two signs beyond which the better one is taken whatever the anatomy. [1]"""
+
+HOPELESS_RATIO = 4.0
+"""A sign whose misfit exceeds that of the other by this is pursued no further. [1]"""
 
 MISFIT_CAP = 0.1
 """Misfit relative to signal energy beyond which a voxel counts no more. [1]"""
@@ -83,13 +97,22 @@ def calibrate(
         Which conjugations to try.
     """
     coarse, coarse_mask, coarse_grid = _coarse(signal, mask, grid)
-    trials: list[_Trial] = []
+    sections = tuple(limb_cross_sections(coarse_mask, coarse_grid))
+    starts: dict[bool, tuple[EchoProblem, Solution]] = {}
     for conjugated in signs:
         data = np.conj(coarse) if conjugated else coarse
-        misfits = [_misfit(*_solved(data, model.scaled(scale), coarse_mask, coarse_grid)) for scale in SCALES]
-        nominal = misfits[SCALES.index(1.0)]
-        scale = _lowest(np.array(SCALES), np.array(misfits)) if min(misfits) < SCALE_GAIN * nominal else 1.0
-        trials.extend(_both_states(data, model.scaled(scale), coarse_mask, coarse_grid, conjugated, scale))
+        starts[conjugated] = _solved(data, model, coarse_mask, coarse_grid)
+    nominal = {conjugated: _misfit(*start) for conjugated, start in starts.items()}
+    lowest = min(nominal.values())
+    trials: list[_Trial] = []
+    for conjugated, (problem, found) in starts.items():
+        if nominal[conjugated] > HOPELESS_RATIO * lowest:
+            trials.append(_Trial(conjugated, False, 1.0, nominal[conjugated], 1.0, 1.0))
+            continue
+        scale = _best_scale(problem, found)
+        rescaled = model.scaled(scale)
+        start = (problem, found) if scale == 1.0 else _solved(problem.signal, rescaled, coarse_mask, coarse_grid)
+        trials.extend(_both_states(*start, coarse_grid, sections, conjugated, scale))
     best = _choose(trials)
     return Calibration(best.conjugated, best.scale, best.exchanged, _sentences(best, trials, model))
 
@@ -97,11 +120,12 @@ def calibrate(
 def _coarse(
     signal: NDArray[np.complex64], mask: NDArray[np.bool_], grid: Grid
 ) -> tuple[NDArray[np.complex64], NDArray[np.bool_], Grid]:
-    """Every n-th voxel in the two finer axes."""
-    stride = max(1, int(np.sqrt(mask.sum() / COARSE_VOXELS)))
+    """Every n-th voxel in the two finer axes, and every n-th axial slice of a long stack."""
     spacing = np.asarray(grid.spacing_mm)
     coarsest = int(np.argmax(spacing))
-    steps = tuple(1 if axis == coarsest else stride for axis in range(3))
+    skip = max(1, mask.shape[coarsest] // COARSE_SLICES) if coarsest == axial_axis(grid) else 1
+    stride = max(1, int(np.sqrt(mask.sum() / (skip * COARSE_VOXELS))))
+    steps = tuple(skip if axis == coarsest else stride for axis in range(3))
     taken = np.zeros(mask.shape, dtype=bool)
     index = tuple(slice(None, None, step) for step in steps)
     taken[index] = True
@@ -119,9 +143,29 @@ def _solved(
 
 
 def _misfit(problem: EchoProblem, solution: Solution) -> float:
-    energy = problem.weight * problem.model.times_s.size
-    relative = solution.fit.residual.astype(np.float64) / np.maximum(energy, 1e-30)
+    return _mean_misfit(problem, solution.fit, problem.weight)
+
+
+def _mean_misfit(problem: EchoProblem, fit: EchoFit, weight: NDArray[np.float64]) -> float:
+    """Mean misfit relative to the signal energy of each voxel, whose mean square is `weight`."""
+    relative = fit.residual.astype(np.float64) / np.maximum(weight * problem.model.times_s.size, 1e-30)
     return float(np.mean(np.minimum(np.nan_to_num(relative, nan=MISFIT_CAP), MISFIT_CAP)))
+
+
+def _best_scale(problem: EchoProblem, found: Solution) -> float:
+    """Fat frequency of the lowest misfit near the solution at nominal, judged on part of the voxels."""
+    every = max(1, found.start_hz.size // SCALE_VOXELS)
+    start = found.fit.field_hz.astype(np.float64)
+    smooth = smooth_start(problem, start)
+    weight = problem.weight[::every]
+    misfits = []
+    for scale in SCALES:
+        scaled = replace(problem, model=problem.model.scaled(scale))
+        fit = refit(scaled, start, smooth, found.noise_sd, every=every)
+        misfits.append(_mean_misfit(scaled, fit, weight))
+    if min(misfits) >= SCALE_GAIN * misfits[SCALES.index(1.0)]:
+        return 1.0
+    return _lowest(np.array(SCALES), np.array(misfits))
 
 
 def _lowest(scales: NDArray[np.float64], misfits: NDArray[np.float64]) -> float:
@@ -144,18 +188,18 @@ def exchanged_start(solution: Solution, model: EchoModel) -> NDArray[np.float64]
 
 
 def _both_states(
-    data: NDArray[np.complex64],
-    model: EchoModel,
-    mask: NDArray[np.bool_],
+    problem: EchoProblem,
+    found: Solution,
     grid: Grid,
+    sections: Sequence[LimbSection],
     conjugated: bool,
     scale: float,
 ) -> list[_Trial]:
-    problem, found = _solved(data, model, mask, grid)
+    mask, model = problem.mask, problem.model
     other = refine(problem, exchanged_start(found, model), found.noise_sd)
     trials = []
     for exchanged, solution in ((False, found), (True, other)):
-        report = find_swaps(spread_over(percent_of(solution.fit), mask), mask, grid)
+        report = find_swaps(spread_over(percent_of(solution.fit), mask), mask, grid, sections)
         swapped_part = report.n_swapped / report.n_sections if report.n_sections else 0.0
         period = model.period_hz if model.period_hz > 0 else 1e9
         field = solution.fit.field_hz.astype(np.float64)

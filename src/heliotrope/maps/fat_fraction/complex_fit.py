@@ -20,6 +20,8 @@ from heliotrope.maps.fat_fraction.field_solver import (
     echo_problem,
     percent_of,
     refine,
+    refit,
+    smooth_start,
     solve,
     spread_over,
 )
@@ -27,6 +29,7 @@ from heliotrope.maps.fat_fraction.foreground import require_signal, tissue_mask
 from heliotrope.maps.fat_fraction.phase_errors import (
     SMALLEST_ERROR_RAD,
     echo_patterns,
+    phase_error_at,
     smooth_phase_error,
 )
 from heliotrope.maps.fat_fraction.result import (
@@ -52,6 +55,9 @@ LARGEST_USEFUL_SD = 25.0
 
 PHASE_ROUNDS = 6
 """Rounds of read-out phase correction at most. [1]"""
+
+PHASE_VOXELS = 16_000
+"""Voxels that suffice to find a read-out phase error that is linear in space. [1]"""
 
 SMALLEST_SIGNIFICANCE = 50.0
 """Drop of the weighted misfit, in units of noise, that a read-out phase error must explain (project rule). [1]"""
@@ -181,16 +187,20 @@ def _correct_phase_errors(problem: EchoProblem, solution: Solution) -> tuple[Ech
     middle = (np.array(problem.mask.shape) - 1) / 2.0
     position = (index - middle) / np.maximum(middle, 1.0)
     patterns = echo_patterns(problem.model.times_s.size)
+    every = max(1, position.shape[0] // PHASE_VOXELS)
     removed: dict[str, NDArray[np.float64]] = {}
     for _ in range(PHASE_ROUNDS if patterns else 0):
         found: dict[str, tuple[NDArray[np.float64], float, float]] = {}
+        start = solution.fit.field_hz.astype(np.float64)
+        smooth = smooth_start(problem, start)
         for name, pattern in patterns.items():
-            trial = refine(problem, solution.start_hz, solution.noise_sd, pattern)
-            found[name] = smooth_phase_error(trial.fit, position, solution.noise_sd)
+            trial = refit(problem, start, smooth, solution.noise_sd, pattern=pattern, every=every)
+            found[name] = smooth_phase_error(trial, position[::every], solution.noise_sd)
         name = max(found, key=lambda key: found[key][2])
-        error, size, significance = found[name]
+        coefficients, size, significance = found[name]
         if size < SMALLEST_ERROR_RAD or significance < SMALLEST_SIGNIFICANCE:
             break
+        error = phase_error_at(coefficients, position)
         turned = problem.signal * np.exp(-1j * error[:, None] * patterns[name][None, :]).astype(np.complex64)
         candidate = replace(problem, signal=np.ascontiguousarray(turned, dtype=np.complex64))
         fresh = solve(candidate)

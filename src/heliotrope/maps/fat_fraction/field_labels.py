@@ -80,8 +80,13 @@ def choose_candidates(
     finite = np.where(np.isfinite(cost), cost, np.float32(1e9))
     places = np.where(np.isfinite(field_hz), field_hz, np.float32(0.0))
     places, finite = np.ascontiguousarray(places), np.ascontiguousarray(finite)
+    limit, period = np.float32(largest_jump_hz), np.float32(period_hz)
+    # candidates that exist come first in each voxel
+    count = np.maximum(np.isfinite(cost).sum(axis=1), 1).astype(np.int32)
+    labels = np.asarray(
+        _sweep(places, finite, forward, backward, count, weights, limit, period, N_SWEEPS), dtype=np.int32
+    )
     limit, period = float(largest_jump_hz), float(period_hz)
-    labels = np.asarray(_sweep(places, finite, forward, backward, weights, limit, period, N_SWEEPS), dtype=np.int32)
     for _ in range(N_REGION_PASSES):
         if _move_regions(places, finite, forward, backward, weights, limit, period, labels, 0.5 * limit, shift_hz) == 0:
             break
@@ -90,10 +95,10 @@ def choose_candidates(
 
 @njit(cache=True, nogil=True)  # pragma: no cover - compiled
 def _gap(a: float, b: float, period: float, limit: float) -> float:
+    """Squared field difference of two candidates, each within one period. [Hz2]"""
     difference = abs(a - b)
     if period > 0.0:
-        difference -= period * np.floor(difference / period)
-        difference = min(difference, period - difference)
+        difference = min(difference, abs(period - difference))
     difference = min(difference, limit)
     return difference * difference
 
@@ -124,6 +129,7 @@ def _sweep(
     cost: NDArray[np.float32],
     forward: NDArray[np.int32],
     backward: NDArray[np.int32],
+    count: NDArray[np.int32],
     weights: NDArray[np.float32],
     limit: float,
     period: float,
@@ -135,7 +141,7 @@ def _sweep(
     labels = np.zeros(n, dtype=np.int32)
     best = np.zeros(n, dtype=np.int32)
     for i in range(n):
-        for k in range(1, n_labels):
+        for k in range(1, count[i]):
             if cost[i, k] < cost[i, best[i]]:
                 best[i] = k
     lowest = _energy(field, cost, forward, weights, limit, period, best)
@@ -152,7 +158,7 @@ def _sweep(
                     n_forward += forward[i, axis] >= 0
                     n_backward += backward[i, axis] >= 0
                 share = np.float32(1.0) / np.float32(max(n_forward, n_backward, 1))
-                for k in range(n_labels):
+                for k in range(count[i]):
                     total = cost[i, k]
                     for side in range(6):
                         total += incoming[i, side, k]
@@ -161,7 +167,7 @@ def _sweep(
                     # decode along the forward sweep: neighbors already visited have labels
                     chosen = 0
                     value = np.float32(np.inf)
-                    for k in range(n_labels):
+                    for k in range(count[i]):
                         trial = cost[i, k]
                         for axis in range(3):
                             j = backward[i, axis]
@@ -179,15 +185,15 @@ def _sweep(
                     came = axis if direction == 0 else axis + 3
                     goes = axis + 3 if direction == 0 else axis
                     smallest = np.float32(np.inf)
-                    for other in range(n_labels):
+                    for other in range(count[j]):
                         low = np.float32(np.inf)
-                        for k in range(n_labels):
+                        for k in range(count[i]):
                             trial = share * belief[k] - incoming[i, came, k]
                             trial += weights[axis] * _gap(field[i, k], field[j, other], period, limit)
                             low = min(low, trial)
                         message[other] = low
                         smallest = min(smallest, low)
-                    for other in range(n_labels):
+                    for other in range(count[j]):
                         incoming[j, goes, other] = message[other] - smallest
         energy = _energy(field, cost, forward, weights, limit, period, labels)
         if energy < lowest - 1e-6 * abs(lowest):
@@ -203,7 +209,7 @@ def _sweep(
         for i in range(n):
             lowest_here = np.inf
             chosen = best[i]
-            for k in range(n_labels):
+            for k in range(count[i]):
                 price = float(cost[i, k])
                 for axis in range(3):
                     j = forward[i, axis]

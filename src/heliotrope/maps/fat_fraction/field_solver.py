@@ -158,27 +158,42 @@ def local_mean(problem: EchoProblem, field_hz: NDArray[np.float64]) -> NDArray[n
     return np.asarray(angle * period / (2 * np.pi))
 
 
-def refine(
-    problem: EchoProblem, start_hz: NDArray[np.float64], noise_sd: float, pattern: NDArray[np.float64] | None = None
-) -> Solution:
+def refine(problem: EchoProblem, start_hz: NDArray[np.float64], noise_sd: float) -> Solution:
     """Refined parameters and the noise sd of their residuals."""
-    smooth = start_hz + wrapped(local_mean(problem, start_hz) - start_hz, problem.model.period_hz)
-    fit = fit_echoes(
-        problem.signal,
+    fit = refit(problem, start_hz, smooth_start(problem, start_hz), noise_sd)
+    freedom = 2 * problem.model.times_s.size - fit.n_parameters
+    usable = fit.residual[np.isfinite(fit.residual)]
+    median_of_chi2 = freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
+    noise = float(np.sqrt(max(float(np.median(usable)), 0.0) / median_of_chi2))
+    return Solution(start_hz, fit, noise)
+
+
+def smooth_start(problem: EchoProblem, start_hz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Local mean of a start field, each voxel's value in the alias nearest its start. [Hz]"""
+    return np.asarray(start_hz + wrapped(local_mean(problem, start_hz) - start_hz, problem.model.period_hz))
+
+
+def refit(
+    problem: EchoProblem,
+    start_hz: NDArray[np.float64],
+    smooth_hz: NDArray[np.float64],
+    noise_sd: float,
+    *,
+    pattern: NDArray[np.float64] | None = None,
+    every: int = 1,
+) -> EchoFit:
+    """Fit every n-th voxel from a start field, optionally with an echo phase pattern."""
+    return fit_echoes(
+        problem.signal[::every],
         problem.model,
-        start_hz=start_hz,
-        smooth_hz=smooth,
+        start_hz=start_hz[::every],
+        smooth_hz=smooth_hz[::every],
         field_sd_hz=PRIOR_SD_HZ,
         noise_sd=noise_sd,
         r2star_per_s=ASSUMED_R2STAR_PER_S,
         fit_r2star=problem.fit_r2star,
         pattern=pattern,
     )
-    freedom = 2 * problem.model.times_s.size - fit.n_parameters
-    usable = fit.residual[np.isfinite(fit.residual)]
-    median_of_chi2 = freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
-    noise = float(np.sqrt(max(float(np.median(usable)), 0.0) / median_of_chi2))
-    return Solution(start_hz, fit, noise)
 
 
 def percent_of(fit: EchoFit) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +57,11 @@ def axial_axis(grid: Grid) -> int:
     return next(axis for axis, code in enumerate(grid.axis_codes) if code in "SI")
 
 
-def limb_cross_sections(
-    mask: NDArray[np.bool_], grid: Grid
-) -> Iterator[tuple[tuple[slice | int, ...], NDArray[np.bool_], NDArray[np.float64]]]:
+LimbSection: TypeAlias = tuple[tuple[slice | int, ...], NDArray[np.bool_], NDArray[np.float64]]
+"""Index of the axial slice, the limb in it, and the depth below its skin. [-, -, mm]"""
+
+
+def limb_cross_sections(mask: NDArray[np.bool_], grid: Grid) -> Iterator[LimbSection]:
     """Cross-sections of limbs, slice by slice.
 
     Yields
@@ -78,28 +81,33 @@ def limb_cross_sections(
         plane = ndimage.binary_fill_holes(ndimage.binary_opening(mask[index], iterations=1))
         if plane is None or plane.sum() * area_cm2 < SMALLEST_LIMB_CM2:
             continue
-        for section in _split_touching(plane, spacing):
-            if section.sum() * area_cm2 < SMALLEST_LIMB_CM2:
-                continue
-            padded = np.pad(section, 1, mode="edge")
-            depth = ndimage.distance_transform_edt(padded, sampling=spacing)
-            yield index, section, np.asarray(depth)[1:-1, 1:-1]
+        for section, depth in _split_touching(plane, spacing):
+            if section.sum() * area_cm2 >= SMALLEST_LIMB_CM2:
+                yield index, section, depth
 
 
-def _split_touching(plane: NDArray[np.bool_], spacing: tuple[float, ...]) -> list[NDArray[np.bool_]]:
-    """Connected parts of a plane, two limbs that touch along a neck cut apart at the neck."""
+def _depth_mm(section: NDArray[np.bool_], spacing: tuple[float, ...]) -> NDArray[np.float64]:
+    padded = np.pad(section, 1, mode="edge")
+    return np.asarray(ndimage.distance_transform_edt(padded, sampling=spacing))[1:-1, 1:-1]
+
+
+def _split_touching(
+    plane: NDArray[np.bool_], spacing: tuple[float, ...]
+) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+    """Connected parts of a plane and the depth in them, two limbs that touch along a neck cut apart at the neck."""
     labels, n_parts = ndimage.label(plane)
-    parts: list[NDArray[np.bool_]] = []
+    parts: list[tuple[NDArray[np.bool_], NDArray[np.float64]]] = []
     for number in range(1, n_parts + 1):
         part = labels == number
-        depth = np.asarray(ndimage.distance_transform_edt(np.pad(part, 1, mode="edge"), sampling=spacing))[1:-1, 1:-1]
+        depth = _depth_mm(part, spacing)
         cores, n_cores = ndimage.label(depth > 0.55 * float(depth.max()))
         sizes = np.bincount(cores.ravel(), minlength=n_cores + 1)[1:]
         large = [int(i) + 1 for i in np.flatnonzero(sizes > 0.25 * sizes.max())]
         if len(large) < 2:
-            parts.append(part)
+            parts.append((part, depth))
             continue
         distance = np.stack([ndimage.distance_transform_edt(cores != core, sampling=spacing) for core in large])
         nearest = distance.argmin(axis=0)
-        parts.extend(part & (nearest == position) for position in range(len(large)))
+        halves = (part & (nearest == position) for position in range(len(large)))
+        parts.extend((half, _depth_mm(half, spacing)) for half in halves)
     return parts

@@ -37,7 +37,8 @@ def smooth_phase_error(
 
     Returns
     -------
-    error_rad : array (n_voxels,)
+    coefficients : array (4,)
+        Constant and slopes along the three positions, for `phase_error_at`. [rad]
     size_rad : float
         Root mean square of it. [rad]
     significance : float
@@ -47,7 +48,7 @@ def smooth_phase_error(
     estimate = fit.pattern_rad.astype(np.float64)
     usable = np.isfinite(variance) & (variance > 0) & np.isfinite(estimate) & (np.abs(estimate) < 1.2)
     if usable.sum() < 50:
-        return np.zeros(estimate.shape), 0.0, 0.0
+        return np.zeros(4), 0.0, 0.0
     basis = np.column_stack([np.ones(position.shape[0]), position])
     # 0.05 rad of model error keeps a few very bright voxels from ruling
     weight = np.where(usable, 1.0 / np.sqrt(np.where(usable, variance, 1.0) + 0.05**2), 0.0)
@@ -60,4 +61,10 @@ def smooth_phase_error(
     error = basis @ coefficients
     before = float(((target * weight) ** 2).sum())
     after = float((((target - error) * weight) ** 2).sum())
-    return error, float(np.sqrt(np.mean(error[usable] ** 2))), (before - after) / max(after / usable.sum(), 1e-12)
+    size = float(np.sqrt(np.mean(error[usable] ** 2)))
+    return coefficients, size, (before - after) / max(after / usable.sum(), 1e-12)
+
+
+def phase_error_at(coefficients: NDArray[np.float64], position: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Phase error at positions (n, 3) scaled to -1..1, from `smooth_phase_error`. [rad]"""
+    return np.asarray(coefficients[0] + position @ coefficients[1:])

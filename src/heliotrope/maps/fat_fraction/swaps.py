@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.domain.geometry import Grid
-from heliotrope.maps.fat_fraction.foreground import axial_axis, limb_cross_sections
+from heliotrope.maps.fat_fraction.foreground import LimbSection, axial_axis, limb_cross_sections
 
 RING_MM = (1.5, 8.0)
 """Depth below the skin within which fat is expected; the outermost pixels mix skin and air. [mm]"""
@@ -56,7 +57,12 @@ class SwapReport:
         return tuple(lines)
 
 
-def find_swaps(percent: NDArray[np.floating], mask: NDArray[np.bool_], grid: Grid) -> SwapReport:
+def find_swaps(
+    percent: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    grid: Grid,
+    sections: Sequence[LimbSection] | None = None,
+) -> SwapReport:
     """Judge each limb cross-section by its subcutaneous ring, core and marrow.
 
     Parameters
@@ -66,6 +72,8 @@ def find_swaps(percent: NDArray[np.floating], mask: NDArray[np.bool_], grid: Gri
     mask : bool array (x, y, z)
         Tissue.
     grid : Grid
+    sections : sequence of LimbSection or None
+        From `limb_cross_sections` of the same mask, where several maps of it are judged.
 
     Returns
     -------
@@ -82,7 +90,7 @@ def find_swaps(percent: NDArray[np.floating], mask: NDArray[np.bool_], grid: Gri
     spacing = tuple(s for a, s in enumerate(grid.spacing_mm) if a != axis)
     pixel_cm2 = spacing[0] * spacing[1] / 100.0
     n_sections = n_swapped = n_uncertain = 0
-    for index, section, depth in limb_cross_sections(mask, grid):
+    for index, section, depth in limb_cross_sections(mask, grid) if sections is None else sections:
         plane, tissue = percent[index], mask[index]
         ring = section & tissue & (depth >= RING_MM[0]) & (depth <= RING_MM[1])
         core = section & tissue & (depth > min(CORE_MM, 0.4 * float(depth.max())))
