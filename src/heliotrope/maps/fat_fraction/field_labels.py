@@ -80,12 +80,10 @@ def choose_candidates(
     finite = np.where(np.isfinite(cost), cost, np.float32(1e9))
     places = np.where(np.isfinite(field_hz), field_hz, np.float32(0.0))
     places, finite = np.ascontiguousarray(places), np.ascontiguousarray(finite)
-    limit, period = np.float32(largest_jump_hz), np.float32(period_hz)
+    single = np.float32(largest_jump_hz), np.float32(period_hz)
     # candidates that exist come first in each voxel
     count = np.maximum(np.isfinite(cost).sum(axis=1), 1).astype(np.int32)
-    labels = np.asarray(
-        _sweep(places, finite, forward, backward, count, weights, limit, period, N_SWEEPS), dtype=np.int32
-    )
+    labels = np.asarray(_sweep(places, finite, forward, backward, count, weights, *single, N_SWEEPS), dtype=np.int32)
     limit, period = float(largest_jump_hz), float(period_hz)
     for _ in range(N_REGION_PASSES):
         if _move_regions(places, finite, forward, backward, weights, limit, period, labels, 0.5 * limit, shift_hz) == 0:
