@@ -35,8 +35,11 @@ VESSEL_RATIO, VESSEL_LENGTH_MM, VESSEL_AREA_MM2 = 2.5, 15.0, 130.0
 FAILED_FAT_RATIO = 1.6
 """Subcutaneous fat this many times brighter than elsewhere was not suppressed. [1]"""
 
-UNEVEN_FAT = 0.32
+UNEVEN_FAT = 0.20
 """Relative scatter of subcutaneous signal within about 6 mm above which it is strands, not failed suppression. [1]"""
+
+DENSE_STRANDS = 0.32
+"""Relative scatter up to which subcutaneous signal may be dense strands as well as failed suppression. [1]"""
 
 FAILED_REACH_MM = 30.0
 """Muscle this near to unsuppressed fat is not judged. [mm]"""
@@ -244,10 +247,14 @@ def find_failed_suppression(signal: FloatArray, subcutis: BoolArray, muscle: Boo
     return np.asarray(near & muscle)
 
 
-def find_failed_fat(signal: FloatArray, subcutis: BoolArray, grid: Grid) -> BoolArray:
-    """Subcutaneous fat that is broadly brighter than the rest of it.
+def find_failed_fat(
+    signal: FloatArray, subcutis: BoolArray, grid: Grid, *, uneven_above: float = UNEVEN_FAT
+) -> BoolArray:
+    """Subcutaneous fat that is broadly and evenly brighter than the rest of it.
 
     Strands of edema are thin and do not raise the median of their surroundings; failed suppression raises all of it.
+    With `uneven_above` at `DENSE_STRANDS`, fat between dense strands is taken too: what lies beside it cannot be
+    told from them.
     """
     if np.count_nonzero(subcutis) < 50:
         return np.zeros(grid.shape, dtype=bool)
@@ -258,7 +265,7 @@ def find_failed_fat(signal: FloatArray, subcutis: BoolArray, grid: Grid) -> Bool
     weight = np.maximum(ndimage.gaussian_filter(subcutis.astype(np.float64), sigma), 1e-6)
     level = ndimage.gaussian_filter(inside, sigma) / weight
     scatter = ndimage.gaussian_filter(inside**2, sigma) / weight - level**2
-    uneven = np.sqrt(np.maximum(scatter, 0.0)) > UNEVEN_FAT * level
+    uneven = np.sqrt(np.maximum(scatter, 0.0)) > uneven_above * level
     usual = float(np.percentile(signal[subcutis], 30.0))
     size = [1 if a == axis else max(3, round(9.0 / s)) for a, s in enumerate(grid.spacing_mm)]
     # between strands fat keeps its usual signal, so the darker part of the neighborhood decides

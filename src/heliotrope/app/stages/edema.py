@@ -469,7 +469,7 @@ def _agreement(rows: list[Measurement]) -> QualityCheck:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "edema",
-        1,
+        2,
         QUANTITIES,
         _select,
         _run,

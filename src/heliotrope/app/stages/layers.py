@@ -14,7 +14,7 @@ from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.layers import fascia_finding, subcutis_finding
-from heliotrope.measure.edema_mask import FAILED_REACH_MM, find_failed_fat
+from heliotrope.measure.edema_mask import DENSE_STRANDS, FAILED_REACH_MM, find_failed_fat
 from heliotrope.measure.layers import layer_measurements, sample_fascia, sample_subcutis
 from heliotrope.segment.transfer import resample_labels
 
@@ -69,7 +69,7 @@ def _run(given: StageInput) -> StageOutput:
         )
         if not subcutis.any() or not inside.any():
             continue
-        failed = find_failed_fat(raw, subcutis, layers.grid)
+        failed = find_failed_fat(raw, subcutis, layers.grid, uneven_above=DENSE_STRANDS)
         if failed.any():
             failed = ndimage.distance_transform_edt(~failed, sampling=layers.grid.spacing_mm) <= FAILED_REACH_MM / 2.0
         fascia = sample_fascia(values, inside, subcutis, failed, layers.grid)
@@ -97,5 +97,5 @@ def _run(given: StageInput) -> StageOutput:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 1, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
+    Stage("layers", 2, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
 )
