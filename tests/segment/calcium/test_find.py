@@ -46,6 +46,11 @@ def test_calcium_of_an_artery_wall_is_not_calcinosis() -> None:
     assert sum(result.excluded_mm3.values()) > 50
 
 
+def test_a_piece_of_an_artery_wall_cut_by_the_first_slice_is_not_calcinosis() -> None:
+    vascular = build_ct_calcinosis(1001, variant=CalcinosisVariant.VASCULAR)
+    assert find_calcinosis(vascular.volume).components == ()
+
+
 def test_planes_are_withheld_at_5_mm_slices(phantom: CtCalcinosisPhantom) -> None:
     data = np.asarray(phantom.volume.data, np.float32)[:, :, :60].reshape(190, 190, 12, 5).mean(-1)
     thick = Volume(data, Grid.from_spacing(data.shape, (1.0, 1.0, 5.0)), Unit.HOUNSFIELD)

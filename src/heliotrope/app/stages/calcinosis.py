@@ -230,4 +230,4 @@ def _quality(series: Series, found: Calcinosis) -> tuple[QualityCheck, ...]:
     )
 
 
-STAGES = (Stage("calcinosis", 1, QUANTITIES, _select, _run),)
+STAGES = (Stage("calcinosis", 2, QUANTITIES, _select, _run),)

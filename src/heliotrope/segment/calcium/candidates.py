@@ -42,6 +42,9 @@ _TRUNK_BONE_MM2 = 300.0
 _SIGHT_MM = 160.0
 _WAYS = 24
 _BONE_END_HALF_WIDTH_MM = 3.5
+_BESIDE_ARTERY_MM = 3.0
+_ALONG_ARTERY_MM = 20.0
+_LARGEST_WALL_PIECE_MM3 = 60.0
 
 
 class Exclusion(StrEnum):
@@ -218,36 +221,57 @@ def find_candidates(
         else:
             excluded[box][member] = 1 + reasons.index(reason)
             volumes[reason] += float(member.sum()) * voxel
-    kept = _drop_beside_small_bones(out, kept, excluded, volumes, body, spacing)
+    found_so_far = Candidates(out, kept, excluded, volumes)
+    kept = _drop_beside_small_bones(found_so_far, kept, body, spacing)
+    kept = _drop_along_arteries(found_so_far, kept, body, spacing)
     return Candidates(out, kept, excluded, {r: v for r, v in volumes.items() if v > 0})
 
 
-def _drop_beside_small_bones(
-    numbers: NDArray[np.int32],
+def _drop_beside_small_bones(found: Candidates, count: int, body: Body, spacing: Spacing) -> int:
+    """Small deep components within 12 mm of an excluded ossicle belong to it; renumbers, returns the count."""
+    small_bones = found.excluded == 1 + list(Exclusion).index(Exclusion.OSSICLE)
+    if not (small_bones.any() and count):
+        return count
+    near = distance_to(small_bones, spacing) < 12.0
+    return _drop(found, count, near, Exclusion.OSSICLE, body, spacing, depth_mm=20.0, largest_mm3=500.0)
+
+
+def _drop_along_arteries(found: Candidates, count: int, body: Body, spacing: Spacing) -> int:
+    """Small deep pieces in the course of a calcified artery are its wall, too short a stretch to show an arc."""
+    walls = found.excluded == 1 + list(Exclusion).index(Exclusion.ARTERY_WALL)
+    if not (walls.any() and count):
+        return count
+    for axis, reach in enumerate((_BESIDE_ARTERY_MM, _BESIDE_ARTERY_MM, _ALONG_ARTERY_MM)):
+        walls = ndimage.maximum_filter1d(walls, 2 * round(reach / spacing[axis]) + 1, axis=axis, mode="constant")
+    return _drop(
+        found, count, walls, Exclusion.ARTERY_WALL, body, spacing, depth_mm=8.0, largest_mm3=_LARGEST_WALL_PIECE_MM3
+    )
+
+
+def _drop(
+    found: Candidates,
     count: int,
-    excluded: NDArray[np.uint8],
-    volumes: dict[Exclusion, float],
+    near: Mask,
+    reason: Exclusion,
     body: Body,
     spacing: Spacing,
+    *,
+    depth_mm: float,
+    largest_mm3: float,
 ) -> int:
-    """Small deep components within 12 mm of an excluded ossicle belong to it; renumbers in place, returns the count."""
-    code = 1 + list(Exclusion).index(Exclusion.OSSICLE)
-    small_bones = excluded == code
-    kept = count
-    if small_bones.any() and count:
-        near = distance_to(small_bones, spacing) < 12.0
-        voxel = float(np.prod(spacing))
-        kept = 0
-        for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
-            member = numbers[part] == n
-            deep = float(np.median(body.skin_depth_mm[part][member])) > 20.0
-            if deep and near[part][member].any() and float(member.sum()) * voxel < 500.0:
-                numbers[part][member] = 0
-                excluded[part][member] = code
-                volumes[Exclusion.OSSICLE] += float(member.sum()) * voxel
-            else:
-                kept += 1
-                numbers[part][member] = kept
+    voxel = float(np.prod(spacing))
+    kept = 0
+    for n, part in enumerate(ndimage.find_objects(found.numbers, max_label=count), start=1):
+        member = found.numbers[part] == n
+        deep = float(np.median(body.skin_depth_mm[part][member])) > depth_mm
+        volume = float(member.sum()) * voxel
+        if deep and near[part][member].any() and volume < largest_mm3:
+            found.numbers[part][member] = 0
+            found.excluded[part][member] = 1 + list(Exclusion).index(reason)
+            found.excluded_mm3[reason] = found.excluded_mm3.get(reason, 0.0) + volume
+        else:
+            kept += 1
+            found.numbers[part][member] = kept
     return kept
 
 
