@@ -25,7 +25,8 @@ def _phantom(
     """Write a synthetic study of known truth; every header says that no person was scanned."""
     if name == "list":
         rows = [{"name": key, "title": entry.title} for key, entry in PHANTOMS.items()]
-        text = "\n".join(f"{row['name']:24}{row['title']}" for row in rows)
+        width = 2 + max(len(row["name"]) for row in rows)
+        text = "\n".join(f"{row['name']:{width}}{row['title']}" for row in rows)
         answer({"phantoms": rows}, text, as_json=as_json)
         return ExitStatus.OK
     written = write_phantom(name, out, seed, image_format)
