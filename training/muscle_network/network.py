@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
 from training.muscle_network.codes import CLASSES, LEVELS
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
 from training.muscle_network.codes import BONE_CLASS, CROP, FAT_CLASS, OTHER_LEG, OTHER_MUSCLE_CLASS
 
 _BANK_SIZE, _BANK_MARGIN = 160, 40
@@ -138,7 +137,9 @@ def _brightness(batch: int) -> Tensor:
 
 def _with_muscle_disease(image: Tensor, tissue: Tensor, local: Tensor, muscle: Tensor, fat: Tensor) -> Tensor:
     batch = len(image)
-    texture = sum(noise(batch, 1, cells) * per_image(0, size, batch) for cells, size in ((48, 0.05), (18, 0.06), (CROP, 0.06)))
+    texture = sum(
+        noise(batch, 1, cells) * per_image(0, size, batch) for cells, size in ((48, 0.05), (18, 0.06), (CROP, 0.06))
+    )
     image = image * (1 + muscle * texture)
     streaks = torch.zeros_like(image)
     for cells in (14, 26, 40):

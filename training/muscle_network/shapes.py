@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.morphology import convex_hull_image, disk
-
 from training.muscle_network.codes import (
     CANVAS,
     CORTEX,
@@ -148,7 +147,9 @@ def _add_other_muscle(tissue: Codes, leg: Leg, gaps: Mask, rng: np.random.Genera
         tissue[points[:, 0], points[:, 1]] = OTHER_MUSCLE[0] + owner % len(OTHER_MUSCLE)
 
 
-def _add_vessels(tissue: Codes, code: int, largest: int, radius_mm: tuple[float, float], rng: np.random.Generator) -> None:
+def _add_vessels(
+    tissue: Codes, code: int, largest: int, radius_mm: tuple[float, float], rng: np.random.Generator
+) -> None:
     room = depth_mm(tissue == code)
     candidates = np.argwhere(room > 2.0)
     x, y = np.indices(tissue.shape)

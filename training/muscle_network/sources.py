@@ -14,7 +14,6 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-
 from training.muscle_network.codes import LEVELS, MUSCLES, OTHER_MUSCLE, PIXEL_MM, VESSEL
 from training.muscle_network.shapes import Codes, Leg, largest_pieces, resample_labels, tissue_map
 

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
 from training.muscle_network import render
 from training.muscle_network.codes import CLASSES, LEVELS
 from training.muscle_network.network import MuscleNetwork
@@ -46,7 +45,9 @@ def sampling_weights(sources: list[tuple[str, Tensor, Tensor]]) -> np.ndarray:
     return weights / weights.sum()
 
 
-def draw(sources: list[tuple[str, Tensor, Tensor]], weights: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def draw(
+    sources: list[tuple[str, Tensor, Tensor]], weights: np.ndarray, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     """Draw one batch of tissue maps and levels."""
     maps, levels = [], []
     for source in rng.choice(len(sources), BATCH, p=weights):
