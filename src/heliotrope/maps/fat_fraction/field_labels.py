@@ -248,6 +248,8 @@ def _nearest(
 ) -> int:
     """Candidate of voxel i that serves best near its present field plus `pull`."""
     target = field[i, labels[i]] + pull
+    if period > 0.0:
+        target -= period * np.round(target / period)
     lowest = np.inf
     chosen = labels[i]
     for k in range(field.shape[1]):
