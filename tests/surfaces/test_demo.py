@@ -16,6 +16,7 @@ import pytest
 
 from heliotrope.app.result_document import result_schema
 from heliotrope.cli.main import main
+from heliotrope.evidence.ledger import ledger
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,15 @@ def test_labels_have_a_legend_and_lie_on_their_series_grid(demonstration: tuple[
     t2 = nibabel.load(folder / "analysis" / "maps" / "water_t2.nii.gz")
     assert t2.shape == labels.shape
     np.testing.assert_allclose(t2.affine, labels.affine, atol=1e-4)
+
+
+def test_every_number_and_statement_shown_points_to_the_ledger(demonstration: tuple[Path, dict[str, Any]]) -> None:
+    answer = demonstration[1]
+    book = ledger()
+    known = set(book.statements) | set(book.sources)
+    for row in (*answer["measurements"], *answer["findings"]):
+        assert row["evidence"], f"{row.get('quantity', row.get('kind'))} is shown without a source"
+        assert set(row["evidence"]) <= known
 
 
 def test_a_second_run_reuses_every_stage_and_changes_nothing(demonstration: tuple[Path, dict[str, Any]]) -> None:
