@@ -10,10 +10,11 @@ import pytest
 from dipy.core.gradients import gradient_table
 from dipy.reconst.dti import TensorModel
 
-from heliotrope.app.map_diffusion import fsl_to_lps, read_scheme
+from heliotrope.app.map_diffusion import read_scheme
 from heliotrope.domain.errors import InputError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
+from heliotrope.io.nifti_intake import fsl_to_lps
 from heliotrope.maps.dti import TensorMethod, fit_dti, simulated_fa_inflation
 from heliotrope.phantoms.diffusion import muscle_tensor_block, spread_directions, tensor_scheme
 from heliotrope.physics.diffusion import RICIAN_FA_INFLATION, RICIAN_FA_TRUE, DiffusionScheme, tensor_signal
@@ -101,9 +102,9 @@ def test_fsl_vectors_turn_to_patient_axes() -> None:
     neurological = Grid.from_matrix((2, 2, 2), np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([2.0, 2.0, 2.0, 1.0]))
     vector = np.array([[1.0, 0.0, 0.0]])
     # radiological: image +x points left, LPS +x is left
-    np.testing.assert_allclose(fsl_to_lps(vector, radiological), [[1.0, 0.0, 0.0]])
+    np.testing.assert_allclose(fsl_to_lps(vector.T, radiological), [[1.0, 0.0, 0.0]])
     # neurological: image +x points right, FSL negates x first, so again left
-    np.testing.assert_allclose(fsl_to_lps(vector, neurological), [[1.0, 0.0, 0.0]])
+    np.testing.assert_allclose(fsl_to_lps(vector.T, neurological), [[1.0, 0.0, 0.0]])
 
 
 def test_spread_directions_are_unit_and_apart() -> None:

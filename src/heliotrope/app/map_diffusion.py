@@ -16,6 +16,7 @@ from heliotrope.domain.geometry import Grid, require_same_grid
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.io.atomic import write_text
 from heliotrope.io.nifti import read_nifti, write_map, write_volume
+from heliotrope.io.nifti_intake import fsl_to_lps
 from heliotrope.maps.adc import fit_adc
 from heliotrope.maps.dti import (
     DtiMaps,
@@ -162,20 +163,7 @@ def read_scheme(bval: Path, bvec: Path | None, grid: Grid) -> DiffusionScheme:
             code="E_BVEC_COUNT",
         )
     vectors = np.where((values <= LARGEST_B0)[:, None], np.nan_to_num(vectors), vectors)
-    return DiffusionScheme(
-        tuple(float(v) for v in values), tuple((float(x), float(y), float(z)) for x, y, z in fsl_to_lps(vectors, grid))
-    )
-
-
-def fsl_to_lps(vectors: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
-    """FSL b-vectors (n, 3) along patient axes, lengths kept."""
-    directions = grid.matrix[:3, :3] / np.asarray(grid.spacing_mm)
-    # nearest rotation or reflection: a sheared affine must not change lengths
-    left, _, right = np.linalg.svd(directions)
-    turned = np.array(vectors, dtype=np.float64)
-    if np.linalg.det(directions) > 0:
-        turned[:, 0] = -turned[:, 0]
-    return np.asarray(turned @ (left @ right).T)
+    return DiffusionScheme(tuple(float(v) for v in values), fsl_to_lps(vectors.T, grid))
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:

@@ -220,16 +220,16 @@ def _gradients(
 
 
 def fsl_to_lps(vectors: np.ndarray[Any, np.dtype[np.float64]], grid: Grid) -> tuple[tuple[float, float, float], ...]:
-    """FSL gradient directions (3, n), along the voxel axes, to unit vectors in patient LPS.
+    """FSL gradient directions (3, n), along the voxel axes, to patient LPS, lengths kept so that bad ones show.
 
     FSL turns the first axis around where the voxel axes are right-handed.
     """
     axes = grid.matrix[:3, :3] / np.asarray(grid.spacing_mm)
+    # nearest rotation or reflection: a sheared affine must not change lengths
+    left, _, right = np.linalg.svd(axes)
     flip = np.array([-1.0, 1.0, 1.0]) if np.linalg.det(axes) > 0 else np.ones(3)
-    world = axes @ (vectors * flip[:, None])
-    lengths = np.linalg.norm(world, axis=0)
-    unit = np.where(lengths > 1e-6, world / np.where(lengths > 1e-6, lengths, 1.0), 0.0)
-    return tuple((float(v[0]), float(v[1]), float(v[2])) for v in unit.T)
+    world = (left @ right) @ (vectors * flip[:, None])
+    return tuple((float(v[0]), float(v[1]), float(v[2])) for v in world.T)
 
 
 def _numbers(reader: Reader, entry: Entry, used: dict[str, FileRecord]) -> np.ndarray[Any, np.dtype[np.float64]] | None:
