@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side
-from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.findings import Finding, FindingKind, Place
 from heliotrope.domain.images import ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import MethodStep, NotAssessed, QualityCheck
@@ -84,6 +84,11 @@ def finding_to_plain(finding: Finding) -> Plain:
         "limits": list(finding.limits),
         "evidence": list(finding.evidence),
         "details": dict(finding.details),
+        "places": [
+            {"position_mm": list(place.position_mm), "radius_mm": place.radius_mm, "volume_mm3": place.volume_mm3}
+            for place in finding.places
+        ],
+        "frame": finding.frame,
     }
 
 
@@ -98,7 +103,15 @@ def finding_from_plain(plain: Mapping[str, Any]) -> Finding:
         limits=tuple(plain["limits"]),
         evidence=tuple(plain["evidence"]),
         details=dict(plain["details"]),
+        places=tuple(
+            Place(_position(row["position_mm"]), row["radius_mm"], row["volume_mm3"]) for row in plain["places"]
+        ),
+        frame=plain["frame"],
     )
+
+
+def _position(plain: list[float]) -> tuple[float, float, float]:
+    return (plain[0], plain[1], plain[2])
 
 
 def not_assessed_to_plain(item: NotAssessed) -> Plain:
@@ -170,6 +183,7 @@ def series_to_plain(series: Series, *, show_identifiers: bool) -> Plain:
         "shape": None if grid is None else [*grid.shape, series.n_frames],
         "spacing_mm": None if grid is None else [round(value, 4) for value in grid.spacing_mm],
         "axes": None if grid is None else "".join(grid.axis_codes),
+        "frame": None if grid is None else grid.frame_key,
         "slice_thickness_mm": acquisition.slice_thickness_mm,
         "field_strength_t": acquisition.field_strength_t,
         "repetition_time_ms": acquisition.repetition_time_ms,

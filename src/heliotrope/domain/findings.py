@@ -30,6 +30,25 @@ class FindingKind(StrEnum):
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where part of a finding lies.
+
+    Parameters
+    ----------
+    position_mm : tuple of 3 floats
+        LPS center, in the frame of reference of the finding. [mm]
+    radius_mm : float
+        All of this part lies within this distance of the center. [mm]
+    volume_mm3 : float
+        [mm3]
+    """
+
+    position_mm: tuple[float, float, float]
+    radius_mm: float
+    volume_mm3: float
+
+
+@dataclass(frozen=True)
 class Finding:
     """A statement a reader could sign after editing.
 
@@ -49,6 +68,10 @@ class Finding:
         Keys of the evidence ledger.
     details : mapping of str to str, float or None
         Machine-readable parts, e.g. pattern class or score items.
+    places : tuple of Place
+        Where it lies, part by part, for findings that later images are held against; empty for others.
+    frame : str or None
+        `Grid.frame_key` of `places`; positions of equal keys may be compared without registration.
     """
 
     kind: FindingKind
@@ -59,3 +82,5 @@ class Finding:
     limits: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     details: dict[str, str | float | None] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+    frame: str | None = None

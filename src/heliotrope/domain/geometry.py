@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +98,18 @@ class Grid:
             remaining.discard(world)
             codes[axis] = letters[world][int(directions[world, axis] > 0)]
         return (codes[0], codes[1], codes[2])
+
+    @property
+    def frame_key(self) -> str | None:
+        """Pseudonym of the frame of reference: equal frames match, the UID is not shown; None when unknown.
+
+        Examples
+        --------
+        >>> Grid.from_matrix((2, 2, 2), np.eye(4), "1.2.3").frame_key
+        'frame-28f4d837b2d8'
+        """
+        uid = self.frame_of_reference_uid
+        return None if uid is None else "frame-" + hashlib.sha256(f"frame\0{uid}".encode()).hexdigest()[:12]
 
     def positions_mm(self, indices: ArrayLike) -> NDArray[np.float64]:
         """LPS positions of voxel indices; (..., 3) in, (..., 3) out. [mm]"""

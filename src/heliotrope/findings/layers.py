@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliotrope.domain.anatomy import Region, Side
-from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.findings import Finding, FindingKind, Place
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
 from heliotrope.measure.layers import FasciaSignal, SubcutisSignal
@@ -45,8 +45,23 @@ def fascia_finding(side: Side, found: FasciaSignal | None, rows: tuple[Measureme
     return Finding(FindingKind.FASCIA, Truth.of(present), text, (region,), numbers, limits, ("fascia-rule",), details)
 
 
-def subcutis_finding(side: Side, found: SubcutisSignal | None, rows: tuple[Measurement, ...]) -> Finding:
-    """Subcutaneous signal of one side, with its position for later calcification at the same place."""
+def subcutis_finding(
+    side: Side,
+    found: SubcutisSignal | None,
+    rows: tuple[Measurement, ...],
+    *,
+    places: tuple[Place, ...] = (),
+    frame: str | None = None,
+) -> Finding:
+    """Subcutaneous signal of one side, with its places for later calcification there.
+
+    Parameters
+    ----------
+    places : tuple of Place
+        Kept where the signal is present.
+    frame : str or None
+        `Grid.frame_key` of `places`.
+    """
     region = Region("subcutaneous_fat", side)
     if found is None:
         text = f"Signal of the {side} subcutis could not be assessed."
@@ -61,12 +76,22 @@ def subcutis_finding(side: Side, found: SubcutisSignal | None, rows: tuple[Measu
         text = f"High {shape}signal in {100 * found.extent:.0f} % of the {side} subcutaneous fat."
         limits.append(
             "In one series 5 children with subcutaneous edema of the thigh had calcinosis at that site within 9 "
-            "months; the "
-            "position is stored so that later images can be compared."
+            "months; its places are stored so that later images can be compared."
         )
         evidence = ("fascia-rule", "subcutis-then-calcinosis")
     else:
         text = f"No high signal of the {side} subcutaneous fat ({100 * found.extent:.0f} % of the layer)."
     numbers = tuple(row for row in rows if row.region == region and row.value is not None)
     details = {"extent": found.extent, "reticular": found.reticular, **_position(found.center_mm)}
-    return Finding(FindingKind.SUBCUTIS, Truth.of(present), text, (region,), numbers, tuple(limits), evidence, details)
+    return Finding(
+        FindingKind.SUBCUTIS,
+        Truth.of(present),
+        text,
+        (region,),
+        numbers,
+        tuple(limits),
+        evidence,
+        details,
+        places=places if present else (),
+        frame=frame,
+    )

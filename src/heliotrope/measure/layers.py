@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.findings import Place
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
@@ -29,6 +30,9 @@ SUBCUTIS_EXCESS = 0.5
 
 LAYER_MARGIN_MM = 2.0
 """Left out of the subcutis under the skin and over the fascia. [mm]"""
+
+PLACE_MM = 20.0
+"""Edge of the cells in which bright subcutis is gathered to places. Project rule. [mm]"""
 
 _ANGLES = 360
 _STEP_MM = 0.25
@@ -73,6 +77,8 @@ class SubcutisSignal:
         Share of the layer without fat suppression, 0 to 1.
     center_mm : tuple of 3 floats or None
         LPS center of what counts. [mm]
+    edema, judged : bool arrays (x, y, z)
+        What counts, and the part of the layer in which it was looked for.
     """
 
     extent: float
@@ -80,6 +86,8 @@ class SubcutisSignal:
     mean: float
     left_out: float
     center_mm: tuple[float, float, float] | None
+    edema: BoolArray
+    judged: BoolArray
 
 
 def sample_fascia(
@@ -192,7 +200,38 @@ def sample_subcutis(
     if n_bright:
         middle = grid.positions_mm(np.argwhere(bright)).mean(axis=0)
         center = (float(middle[0]), float(middle[1]), float(middle[2]))
-    return SubcutisSignal(n_bright / count, reticular, float(values[layer].mean()), 1.0 - count / max(whole, 1), center)
+    return SubcutisSignal(
+        extent=n_bright / count,
+        reticular=reticular,
+        mean=float(values[layer].mean()),
+        left_out=1.0 - count / max(whole, 1),
+        center_mm=center,
+        edema=bright,
+        judged=layer,
+    )
+
+
+def gather_places(mask: BoolArray, grid: Grid) -> tuple[Place, ...]:
+    """Where a mask lies, as the centers of its parts in cells of `PLACE_MM`; every voxel is within one radius.
+
+    Returns
+    -------
+    tuple of Place
+        In the order of their cells; none for an empty mask.
+    """
+    points = grid.positions_mm(np.argwhere(mask))
+    if points.size == 0:
+        return ()
+    _, cell = np.unique(np.floor(points / PLACE_MM).astype(np.int64), axis=0, return_inverse=True)
+    half_voxel = 0.5 * float(np.linalg.norm(grid.spacing_mm))
+    places = []
+    for number in range(int(cell.max()) + 1):
+        mine = points[cell.ravel() == number]
+        center = mine.mean(axis=0)
+        reach = float(np.linalg.norm(mine - center, axis=1).max()) + half_voxel
+        position = (float(center[0]), float(center[1]), float(center[2]))
+        places.append(Place(position, reach, len(mine) * grid.voxel_volume_mm3))
+    return tuple(places)
 
 
 def layer_measurements(

@@ -1,11 +1,13 @@
 """Layers, damage, scores and biopsy sites on phantoms whose disease is known."""
 
+import json
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from heliotrope.app.codec import finding_from_plain, finding_to_plain
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import StageInput, StageOutput
 from heliotrope.app.stages import findings as findings_stage
@@ -82,6 +84,32 @@ def test_subcutaneous_signal_is_stored_with_its_position() -> None:
     assert isinstance(left.details["center_x_mm"], float)
     # the strands were put on the lateral side of the left thigh: larger x than its center at about 89 mm
     assert left.details["center_x_mm"] > 89.0
+
+
+def test_the_places_of_subcutaneous_signal_cover_its_map_and_survive_json() -> None:
+    study = phantom("subcutis-reticular")
+    layers = outputs("subcutis-reticular")[1]
+    kept = [finding_from_plain(json.loads(json.dumps(finding_to_plain(item)))) for item in layers.findings]
+    grid = study.truth_labels.grid
+    edema = layers.maps["subcutis_edema"]
+    for side in Side:
+        finding = next(i for i in kept if i.kind is FindingKind.SUBCUTIS and i.regions[0].side is side)
+        assert finding.frame == grid.frame_key
+        outside = study.truth_labels.mask_where(structure="subcutaneous_fat", side=side)
+        voxels = np.argwhere((np.nan_to_num(edema.values) == 100.0) & outside)
+        centers = np.array([place.position_mm for place in finding.places])
+        apart = np.linalg.norm(grid.positions_mm(voxels)[:, None] - centers, axis=2)
+        reached = apart <= np.array([place.radius_mm for place in finding.places])
+        assert reached.any(axis=1).all()
+        filled = sum(place.volume_mm3 for place in finding.places)
+        assert filled == pytest.approx(len(voxels) * grid.voxel_volume_mm3)
+    # the strands were drawn in the subcutis alone, so no place may lie in muscle
+    assert not (study.truth_labels.labels[np.nan_to_num(edema.values) == 100.0] >= 21).any()
+
+
+def test_subcutis_that_is_not_called_leaves_no_place() -> None:
+    called = of_kind(outputs("healthy")[1], FindingKind.SUBCUTIS)
+    assert [item.places for item in called] == [(), ()]
 
 
 def test_layers_without_a_reference_are_not_assessed() -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.findings import Finding
+from heliotrope.domain.images import ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.layers import fascia_finding, subcutis_finding
 from heliotrope.measure.edema_mask import DENSE_STRANDS, FAILED_REACH_MM, find_failed_fat
-from heliotrope.measure.layers import layer_measurements, sample_fascia, sample_subcutis
+from heliotrope.measure.layers import METHOD, gather_places, layer_measurements, sample_fascia, sample_subcutis
 from heliotrope.segment.transfer import resample_labels
 
 QUANTITIES = (
@@ -36,6 +38,13 @@ QUANTITIES = (
         "Share of the subcutis brighter than its usual signal; veins and poor fat suppression can look alike.",
     ),
     Quantity("subcutis_reticular", "Reticular index", Unit.ONE, "Share of that signal on thin sheets, 0 to 1."),
+    Quantity(
+        "subcutis_edema",
+        "Subcutaneous signal in each voxel",
+        Unit.PERCENT,
+        "100 where the subcutis is brighter than its usual signal, 0 elsewhere in the layer that could be judged; "
+        "kept so that later calcification at the same place can be found.",
+    ),
 )
 
 _OUTSIDE = frozenset({"skin", "subcutaneous_fat", "fiducial", "body", "limb"})
@@ -61,6 +70,8 @@ def _run(given: StageInput) -> StageOutput:
     values = np.where(layers.valid, layers.values, np.nan).astype(np.float64)
     findings: list[Finding] = []
     measurements: list[Measurement] = []
+    edema = np.zeros(layers.grid.shape, dtype=bool)
+    judged = np.zeros_like(edema)
     for side in Side:
         subcutis = labels.mask_where(structure="subcutaneous_fat", side=side)
         inside = np.isin(
@@ -77,7 +88,11 @@ def _run(given: StageInput) -> StageOutput:
         rows = layer_measurements(side, fascia, strands)
         measurements.extend(rows)
         findings.append(fascia_finding(side, fascia, rows))
-        findings.append(subcutis_finding(side, strands, rows))
+        places = () if strands is None else gather_places(strands.edema, layers.grid)
+        findings.append(subcutis_finding(side, strands, rows, places=places, frame=layers.grid.frame_key))
+        if strands is not None:
+            edema |= strands.edema
+            judged |= strands.judged
     if not findings:
         raise QualityRefusal(
             "the labels hold no subcutaneous fat with a side",
@@ -91,11 +106,17 @@ def _run(given: StageInput) -> StageOutput:
             "subcutis were compared with its usual signal, 2 mm off skin and fascia."
         ),
         evidence=("fascia-rule",),
+        maps={} if not judged.any() else {"subcutis_edema": _edema_map(edema, judged, layers)},
         measurements=tuple(measurements),
         findings=tuple(findings),
     )
 
 
+def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: ParametricMap) -> ParametricMap:
+    percent = np.where(edema, 100.0, 0.0).astype(np.float32)
+    return ParametricMap("subcutis_edema", percent, judged, layers.grid, Unit.PERCENT, METHOD, layers.flags)
+
+
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 2, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
+    Stage("layers", 3, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
 )
