@@ -21,6 +21,7 @@ from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.errors import EngineError, OptionError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
+from tests.backends.onnx_file import softmax_model
 
 GRID = Grid.from_matrix((6, 5, 4), np.diag([-2.0, 2.0, 5.0, 1.0]))
 VOLUME = Volume(np.arange(120, dtype=np.float32).reshape(6, 5, 4), GRID)
@@ -198,38 +199,8 @@ def test_names_of_other_schemes_find_our_structures(name: str, region: Region | 
     assert region_of(name) == region
 
 
-def _field(number: int, content: bytes | int | str) -> bytes:
-    """One field of the protobuf wire format."""
-    if isinstance(content, int):
-        return _varint(number << 3) + _varint(content)
-    payload = content.encode() if isinstance(content, str) else content
-    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _softmax_model() -> bytes:
-    """A real ONNX file of one Softmax node over channels, any batch of 3 channels."""
-
-    def tensor(name: str) -> bytes:
-        axes = _field(1, _field(2, "n")) + _field(1, _field(1, 3)) + _field(1, _field(2, "x"))
-        return _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, axes)))
-
-    axis = _field(1, "axis") + _field(3, 1) + _field(20, 2)
-    node = _field(1, "in") + _field(2, "out") + _field(4, "Softmax") + _field(5, axis)
-    graph = _field(1, node) + _field(2, "tiny") + _field(11, tensor("in")) + _field(12, tensor("out"))
-    return _field(1, 8) + _field(7, graph) + _field(8, _field(1, "") + _field(2, 13))
-
-
 def _network(folder: Path, *, channels: int = 3) -> Path:
-    content = _softmax_model()
+    content = softmax_model()
     (folder / "model.onnx").write_bytes(content)
     labels = {str(i): name for i, name in enumerate(("background", "gracilis", "sartorius", "other")[:channels])}
     digest = hashlib.sha256(content).hexdigest()
@@ -239,9 +210,8 @@ def _network(folder: Path, *, channels: int = 3) -> Path:
 
 
 def test_a_network_folder_is_loaded_and_run(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="the network extra is not installed")
     network = OnnxNetwork.load(_network(tmp_path), threads=1)
-    output = network.run(np.log(np.array([[[1.0], [2.0], [1.0]]], dtype=np.float32)))
+    (output,) = network.run(np.log(np.array([[[1.0], [2.0], [1.0]]], dtype=np.float32)))
     assert output[0, :, 0].tolist() == pytest.approx([0.25, 0.5, 0.25])
     assert network.card.details["pixel_mm"] == 1.0
 
@@ -254,7 +224,6 @@ def test_a_changed_network_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_card_of_other_channels_is_refused(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime", reason="the network extra is not installed")
     network = OnnxNetwork.load(_network(tmp_path, channels=4), threads=1)
     with pytest.raises(EngineError, match="3 channels, 4 on its card"):
         network.run(np.zeros((1, 3, 2), dtype=np.float32))

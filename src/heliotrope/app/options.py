@@ -13,6 +13,9 @@ from heliotrope.domain.study import Role
 FACT_NAMES = frozenset(fact.name.lower() for fact in GIVEN)
 """Names under which `AnalyzeOptions.facts` takes a fact."""
 
+MUSCLE_SOURCES = ("network", "none")
+"""What `AnalyzeOptions.muscles` takes."""
+
 
 def _option(sentence: str, default: Any = None) -> Any:
     return field(default=default, metadata={"sentence": sentence})
@@ -33,6 +36,9 @@ class AnalyzeOptions:
         "Key of one study, where the folder holds several; `heliotrope inspect` lists the keys."
     )
     only: tuple[str, ...] = _option("Run these stages and what they use, instead of all the study permits.", ())
+    muscles: str = _option(
+        "Single muscles: network names them by the shipped network, none leaves muscle in compartments.", "network"
+    )
     stir_ratio: float | None = _option(
         "STIR-to-Dixon-water ratio of normal muscle in this site's controls or vial, under this protocol."
     )
@@ -55,6 +61,10 @@ class AnalyzeOptions:
     def __post_init__(self) -> None:
         if self.role is not None and self.role not in set(Role):
             raise OptionError(f"unknown role {self.role!r}", hint="one of: " + ", ".join(sorted(Role)), code="E_ROLE")
+        if self.muscles not in MUSCLE_SOURCES:
+            raise OptionError(
+                f"option muscles: unknown source {self.muscles!r}", hint="one of: " + ", ".join(MUSCLE_SOURCES)
+            )
         for name in ("labels", "study"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):

@@ -98,6 +98,8 @@ class Stage:
         Pure: no clock, no environment, no global; may raise `QualityRefusal`.
     uses : tuple of str
         Names of earlier stages whose outputs it reads; part of its key. A name that did not run contributes nothing.
+    material : callable or None
+        Identity of packaged material the stage rests on, e.g. the hash of a network's weights; part of its key.
     reads_labels : bool
         Whether it reads the person's labels of the options itself. Only then do they belong to its key: a corrected
         label
@@ -111,3 +113,4 @@ class Stage:
     run: Callable[[StageInput], StageOutput]
     uses: tuple[str, ...] = ()
     reads_labels: bool = False
+    material: Callable[[], str] | None = None

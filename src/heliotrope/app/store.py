@@ -55,7 +55,7 @@ def stage_key(
     """Identity of a stage's result.
 
     Made of the study's content (`content_of`), the chosen series and how they were read, the options, and the
-    versions of the stage and of all it uses.
+    versions of the stage, of the material it rests on and of all it uses.
     """
     chosen = {k: v for k, v in asdict(options).items() if k not in {"show_identifiers", "only", "study", "labels"}}
     if stage.reads_labels and options.labels is not None:
@@ -67,6 +67,7 @@ def stage_key(
         "content": content,
         "series": [f"{item.key}|{item.role}|{item.grid}|{item.acquisition}" for item in series],
         "options": chosen,
+        "material": None if stage.material is None else stage.material(),
         "uses": {name: used_keys.get(name) for name in stage.uses},
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

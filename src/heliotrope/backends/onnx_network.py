@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heliotrope.backends.segmenter import EngineStatus
 from heliotrope.backends.subprocess_engine import read_json
 from heliotrope.domain.errors import EngineError
 
@@ -76,12 +76,11 @@ class OnnxNetwork:
             raise EngineError(
                 f"network {card.name}: model.onnx is not the file its card describes", hint="copy both files again"
             )
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise EngineError(
-                "onnxruntime is not installed", hint='install the extra: pip install "heliotrope[network]"'
-            ) from error
+        problem = onnx_problem()
+        if problem is not None:
+            raise EngineError(problem, hint="install it: pip install onnxruntime")
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -91,8 +90,8 @@ class OnnxNetwork:
             raise EngineError(f"network {card.name} cannot be read", hint="copy model.onnx again") from error
         return cls(card, session)
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs of the network for a batch; the first input takes it, the first output is returned.
+    def run(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Outputs of the network for a batch, which its first input takes; the first output has the card's channels.
 
         Raises
         ------
@@ -101,16 +100,16 @@ class OnnxNetwork:
         """
         name = self._session.get_inputs()[0].name
         try:
-            (output, *_) = self._session.run(None, {name: np.ascontiguousarray(batch, dtype=np.float32)})
+            outputs = self._session.run(None, {name: np.ascontiguousarray(batch, dtype=np.float32)})
         except Exception as error:  # onnxruntime raises kinds of its own
             raise EngineError(
                 f"network {self.card.name}: input of shape {batch.shape} does not fit", hint="check the model card"
             ) from error
-        found = np.asarray(output, dtype=np.float32)
-        if found.ndim < 2 or found.shape[1] != len(self.card.labels):
+        found = tuple(np.asarray(output, dtype=np.float32) for output in outputs)
+        channels = found[0].shape[1] if found[0].ndim > 1 else 0
+        if channels != len(self.card.labels):
             raise EngineError(
-                f"network {self.card.name}: {found.shape[1] if found.ndim > 1 else 0} channels, "
-                f"{len(self.card.labels)} on its card",
+                f"network {self.card.name}: {channels} channels, {len(self.card.labels)} on its card",
                 hint="model.onnx and model.json belong to different versions",
             )
         return found
@@ -140,20 +139,8 @@ def read_card(folder: Path) -> NetworkCard:
     )
 
 
-def inspect_network(folder: Path | None) -> EngineStatus:
-    """What the network of a folder offers."""
-    title, missing = "own network (ONNX)", []
-    if folder is None:
-        missing.append("no network folder was named and none is shipped")
-    else:
-        try:
-            read_card(folder)
-        except EngineError as error:
-            missing.append(error.message)
-    try:
-        import onnxruntime  # noqa: F401
-    except ImportError:
-        missing.append('onnxruntime is not installed (pip install "heliotrope[network]")')
-    return EngineStatus(
-        "network", title, not missing, tuple(missing), () if missing else ("muscles",), license="Apache-2.0"
-    )
+def onnx_problem() -> str | None:
+    """Why no network can run here; None where onnxruntime is installed."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "onnxruntime is not installed"
+    return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from heliotrope.backends.muscle_network import ThighMuscles, inspect_network
 from heliotrope.backends.musclemap import MuscleMap, inspect_musclemap
 from heliotrope.backends.nnunet import NnUnet, inspect_nnunet
-from heliotrope.backends.onnx_network import inspect_network
 from heliotrope.backends.segmenter import EngineSettings, EngineStatus, Segmenter
 from heliotrope.backends.totalsegmentator import TotalSegmentator, inspect_totalsegmentator
 from heliotrope.domain.errors import OptionError
@@ -16,7 +16,8 @@ _BUILT_IN = (
     EngineStatus("tissues", "weight-free tissues", True, tasks=("MR", "CT"), license="Apache-2.0"),
     EngineStatus("person", "a person's labels", True, tasks=("NIfTI with legend",), license=""),
 )
-_OUTSIDE: dict[str, Callable[[EngineSettings, str | None], Segmenter]] = {
+_ENGINES: dict[str, Callable[[EngineSettings, str | None], Segmenter]] = {
+    "network": lambda settings, _task: ThighMuscles(settings),
     "musclemap": lambda settings, task: MuscleMap(settings, task or "wholebody"),
     "totalsegmentator": lambda settings, task: TotalSegmentator(settings, task or "total_mr"),
     "nnunet": lambda settings, _task: NnUnet(settings),
@@ -36,13 +37,13 @@ def list_engines(settings: EngineSettings) -> tuple[EngineStatus, ...]:
 
 
 def make_engine(name: str, settings: EngineSettings, task: str | None = None) -> Segmenter:
-    """An outside engine by name.
+    """An engine that labels an image, by name.
 
     Raises
     ------
     OptionError
         Unknown name; the message lists what exists.
     """
-    if name not in _OUTSIDE:
-        raise OptionError(f"unknown engine {name!r}", hint="one of: " + ", ".join(_OUTSIDE), code="E_ENGINE_NAME")
-    return _OUTSIDE[name](settings, task)
+    if name not in _ENGINES:
+        raise OptionError(f"unknown engine {name!r}", hint="one of: " + ", ".join(_ENGINES), code="E_ENGINE_NAME")
+    return _ENGINES[name](settings, task)

@@ -43,8 +43,9 @@ class RegionIndex:
 def index_regions(labels: LabelMap) -> RegionIndex:
     """Regions of the legend plus what they add up to.
 
-    Single muscles also make their compartment and the whole ``muscle`` of their side, unless the labels draw those
-    themselves; both sides together make one ``muscle`` without a side. Parts of bone make ``bone``.
+    Single muscles also make their compartment and the whole ``muscle`` of their side, and compartments the whole
+    ``muscle``; both sides together make one ``muscle`` without a side. Parts of bone make ``bone``. A voxel has one
+    label, so what is drawn as ``muscle`` or as a compartment beside its parts is the rest of it, and counts with them.
 
     Examples
     --------
@@ -68,12 +69,13 @@ def index_regions(labels: LabelMap) -> RegionIndex:
             continue
         for whole in _wholes(region, drawn):
             derived.setdefault(whole, []).extend(numbers)
-    sides = [drawn.get(Region("muscle", side), derived.get(Region("muscle", side), [])) for side in Side]
+    members = {region: [*drawn.get(region, []), *derived.get(region, [])] for region in (*drawn, *derived)}
+    sides = [members.get(Region("muscle", side), []) for side in Side]
     whole = Region("muscle")
-    if whole not in drawn and whole not in derived and all(sides):
-        derived[whole] = [number for numbers in sides for number in numbers]
-    members = {**drawn, **{region: numbers for region, numbers in derived.items() if region not in drawn}}
-    return RegionIndex(labels, MappingProxyType({region: tuple(numbers) for region, numbers in members.items()}))
+    if whole not in members and all(sides):
+        members[whole] = [number for numbers in sides for number in numbers]
+    unique = {region: tuple(dict.fromkeys(numbers)) for region, numbers in members.items()}
+    return RegionIndex(labels, MappingProxyType(unique))
 
 
 def _wholes(region: Region, drawn: Mapping[Region, list[int]]) -> tuple[Region, ...]:
@@ -90,8 +92,7 @@ def _wholes(region: Region, drawn: Mapping[Region, list[int]]) -> tuple[Region, 
             wholes.append(Region(structure.compartment, region.side))
         return tuple(wholes)
     if structure.kind is StructureKind.COMPARTMENT:
-        inner = [r for r in drawn if STRUCTURES[r.structure].compartment == region.structure and r.side == region.side]
-        return () if inner else (Region("muscle", region.side),)
+        return (Region("muscle", region.side),)
     if region.structure in _WHOLE_OF and Region("bone", region.side) not in drawn:
         return (Region("bone", region.side),)
     return ()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from heliotrope.app.person_labels import merged, read_person_labels
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.app.stages.fat_fraction import InputKind, choose_input
+from heliotrope.app.stages.muscles import STAGES as MUSCLE_STAGES
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.images import Volume
 from heliotrope.domain.measurement import Missing
@@ -204,6 +205,7 @@ def _run_person(given: StageInput) -> StageOutput:
 
 STAGES: tuple[Stage, ...] = (
     Stage("tissues", 5, (TISSUE_LABELS,), _select, _run, uses=("fat-fraction",)),
-    Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues",), reads_labels=True),
+    *MUSCLE_STAGES,
+    Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads_labels=True),
 )
 """Stages of this topic."""

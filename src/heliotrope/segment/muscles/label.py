@@ -1,0 +1,392 @@
+"""Single muscles on top of the weight-free tissues: named where the network is sure, else their compartment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
+from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.units import Unit
+from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.body import find_limbs
+from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE
+from heliotrope.segment.contrast import body_of
+from heliotrope.segment.level import THIGH_AREA_CM2, require_limbs
+from heliotrope.segment.muscles.crops import View
+from heliotrope.segment.muscles.levels import describe_refused, order_levels
+from heliotrope.segment.muscles.naming import border_share, name_voxels
+from heliotrope.segment.muscles.network import OTHER_MUSCLE, THIGH, MuscleNetwork
+from heliotrope.segment.muscles.plausibility import implausible
+from heliotrope.segment.muscles.predict import LegPrediction, agreement, predict_leg
+
+LEAST_AGREEMENT = 0.75
+"""A muscle whose answers agree less is withheld; ledger `muscle-agreement`."""
+FEWEST_NAMED = 0.5
+"""With fewer of a leg's muscles left the whole leg is withheld: this is not anatomy the network knows. Project rule."""
+LEAST_MUSCLE_ML = 0.5
+"""A muscle of less than this is not in the image. Project rule. [mL]"""
+LARGEST_PIXEL_MM = 3.3
+"""Coarser axial pixels were not trained. [mm]"""
+MOST_IMAGES = 3
+"""Images of one grid that are asked together."""
+CT_WINDOW_HU = (-200.0, 250.0)
+"""Shown to the network; air, fat, muscle and bone stay apart. Project rule. [HU]"""
+AGREE_WITH_TISSUES = 0.7
+"""Dice of all muscle against the weight-free muscle below which the two are said to disagree (spec G2)."""
+FIRST_NUMBER = {Side.LEFT: 101, Side.RIGHT: 121}
+"""Number of a side's first muscle; the others follow in the order of the network's classes."""
+_WHOLE_NUMBER = {Side.LEFT: 3, Side.RIGHT: 13}
+_COMPARTMENT_NUMBER = {Side.LEFT: 6, Side.RIGHT: 16}
+_MEDIAL = "medial_thigh"
+_CONTACT_MM = 3.0
+_PLAIN = View()
+_OUTSIDE_FASCIA = frozenset({"skin", "subcutaneous_fat", "fiducial"})
+
+
+@dataclass(frozen=True, eq=False)
+class LegMuscles:
+    """What was decided for one leg.
+
+    Parameters
+    ----------
+    side : Side
+    levels : tuple of str
+        Level of every answered slice, toward the head.
+    refused : tuple of str
+        Phrases for slices that are no thigh.
+    confidence : mapping of structure to float
+        Agreement of the answers per muscle and compartment, 0 to 1.
+    withheld : mapping of structure to str
+        Muscles that were not named, with the reason.
+    dice_with_tissues : float
+        All muscle by the network against the weight-free muscle and its fat; NaN without tissues.
+    """
+
+    side: Side
+    levels: tuple[str, ...]
+    refused: tuple[str, ...]
+    confidence: Mapping[str, float]
+    withheld: Mapping[str, str]
+    dice_with_tissues: float
+
+
+@dataclass(frozen=True, eq=False)
+class Muscles:
+    """Labels with single muscles and how far they can be trusted."""
+
+    labels: LabelMap
+    legs: tuple[LegMuscles, ...]
+
+
+def label_muscles(images: Sequence[Volume], network: MuscleNetwork, tissues: LabelMap | None = None) -> Muscles:
+    """Name the muscles of the thighs.
+
+    Parameters
+    ----------
+    images : sequence of Volume of shape (x, y, z)
+        Of one grid, of any contrast, the best first; at most `MOST_IMAGES` are used.
+    network : MuscleNetwork
+    tissues : LabelMap or None
+        Weight-free tissues on the same grid: they give the limbs and their sides, and say which voxels are muscle.
+        Without them the limbs are found on the first image and only muscle is labeled.
+
+    Returns
+    -------
+    Muscles
+        Tissues as they were, muscle renamed: single muscles in thigh slices, what was withheld as its compartment,
+        the rest as ``muscle``. Slices that are no thigh hold ``muscle`` only.
+
+    Raises
+    ------
+    QualityRefusal
+        No limb with a known side, axial pixels too coarse, or no slice that looks like a thigh.
+    """
+    grid = images[0].grid
+    frame = AxialFrame.of(grid)
+    spacing = frame.spacing_mm
+    if max(spacing[:2]) > LARGEST_PIXEL_MM:
+        raise QualityRefusal(
+            f"single muscles: axial pixels of {max(spacing[:2]):.1f} mm are too coarse (limit {LARGEST_PIXEL_MM} mm)",
+            hint="give an axial series",
+            code="E_COARSE",
+        )
+    shown = [frame.to_axial(_gray(image)) for image in images[:MOST_IMAGES]]
+    legs = _legs_of_tissues(tissues, frame) if tissues is not None else _legs_of_image(shown[0], frame)
+    values = np.zeros(grid.shape, np.uint16) if tissues is None else np.array(tissues.labels)
+    axial = np.array(frame.to_axial(values))
+    legend = {} if tissues is None else dict(tissues.legend)
+    confidence = {} if tissues is None else dict(tissues.confidence)
+    found: list[LegMuscles] = []
+    for side, leg in legs.items():
+        prediction = predict_leg(shown, leg, side, spacing, network)
+        if prediction is None:
+            continue
+        done = _Leg(side, leg, prediction, network, frame, axial, legend, tissues is not None).label()
+        found.append(done[0])
+        legend, confidence = done[1], confidence | done[2]
+    if not any(THIGH in leg.levels for leg in found):
+        raise QualityRefusal(
+            "single muscles: no slice looks like a thigh" + _what_it_looks_like(found),
+            hint="single muscles are named in thighs only; labels of your own are taken with --labels",
+            code="E_NOT_A_THIGH",
+        )
+    present = set(np.unique(axial).tolist())
+    legend = {n: r for n, r in legend.items() if n in present or not _is_muscle(r)}
+    source = network.title if tissues is None else f"{tissues.source}+{network.title}"
+    kept = {n: c for n, c in confidence.items() if n in legend}
+    earlier = () if tissues is None else tuple(n for n in tissues.notes if not n.startswith("Compartments of"))
+    labels = LabelMap(
+        frame.from_axial(axial), grid, legend, source, kept, (*earlier, *(note for leg in found for note in notes(leg)))
+    )
+    return Muscles(labels, tuple(found))
+
+
+def notes(leg: LegMuscles) -> tuple[str, ...]:
+    """Sentences on what was refused and withheld in a leg."""
+    found = []
+    if leg.refused:
+        found.append(f"Single muscles of the {leg.side} leg are not named in {'; '.join(leg.refused)}.")
+    if leg.withheld:
+        listed = "; ".join(f"{STRUCTURES[name].title} ({reason})" for name, reason in leg.withheld.items())
+        found.append(f"Not named in the {leg.side} thigh, and counted with their compartment: {listed}.")
+    if leg.dice_with_tissues < AGREE_WITH_TISSUES:
+        found.append(
+            f"In the {leg.side} thigh the network and the weight-free tissues disagree on what is muscle (Dice "
+            f"{leg.dice_with_tissues:.2f}, limit {AGREE_WITH_TISSUES}): look at the labels."
+        )
+    return tuple(found)
+
+
+def _gray(image: Volume) -> NDArray[np.float32]:
+    """Magnitude, or CT through a window, with nothing below 0."""
+    data = image.frame(0).data
+    if image.unit is Unit.HOUNSFIELD:
+        low, high = CT_WINDOW_HU
+        return np.asarray(np.clip(np.nan_to_num(data, nan=low), low, high) - low, dtype=np.float32)
+    return np.asarray(np.nan_to_num(np.abs(data), posinf=0.0), dtype=np.float32)
+
+
+def _is_muscle(region: Region) -> bool:
+    kind = STRUCTURES[region.structure].kind
+    return region.structure == "muscle" or kind in (StructureKind.MUSCLE, StructureKind.COMPARTMENT)
+
+
+def _legs_of_tissues(tissues: LabelMap, frame: AxialFrame) -> dict[Side, NDArray[np.bool_]]:
+    values = frame.to_axial(tissues.labels)
+    legs = {}
+    for side in Side:
+        numbers = [n for n, region in tissues.legend.items() if region.side is side]
+        leg = np.isin(values, numbers)
+        if leg.any():
+            legs[side] = leg
+    if not legs:
+        raise QualityRefusal(
+            "single muscles: the side of the limb is not known",
+            hint="a series of both thighs, or of one thigh well off the scanner's midline, tells the side",
+            code="E_NO_SIDE",
+        )
+    return legs
+
+
+def _legs_of_image(image: NDArray[np.float32], frame: AxialFrame) -> dict[Side, NDArray[np.bool_]]:
+    body = body_of(image, (frame.spacing_mm[0], frame.spacing_mm[1]), share=0.1)
+    limbs = find_limbs(body, image, frame.axial_grid)
+    require_limbs(body, None, limbs, frame.spacing_mm)
+    legs = {side: limbs.index == n for n, side in enumerate(limbs.sides, start=1) if side is not None}
+    if not legs:
+        raise QualityRefusal(
+            f"single muscles: {limbs.side_reason}",
+            hint="a series of both thighs, or of one thigh well off the scanner's midline, tells the side",
+            code="E_NO_SIDE",
+        )
+    return legs
+
+
+def _what_it_looks_like(legs: Sequence[LegMuscles]) -> str:
+    seen = sorted({phrase.split(": ")[1] for leg in legs for phrase in leg.refused})
+    return f" but like {' and '.join(seen)}" if seen else ""
+
+
+@dataclass
+class _Leg:
+    """One leg on its way from prediction to labels; `axial` is written in place."""
+
+    side: Side
+    leg: NDArray[np.bool_]
+    prediction: LegPrediction
+    network: MuscleNetwork
+    frame: AxialFrame
+    axial: NDArray[np.uint16]
+    legend: dict[int, Region]
+    with_tissues: bool
+
+    def label(self) -> tuple[LegMuscles, dict[int, Region], dict[int, float]]:
+        levels = order_levels(self.prediction.level, self.network.levels)
+        planes = self.prediction.planes
+        slices = np.flatnonzero(self.leg.any(axis=(0, 1)))
+        nearest = np.argmin(np.abs(slices[:, None] - planes[None, :]), axis=1)
+        thigh = [int(k) for k, i in zip(slices, nearest, strict=True) if levels[i] == THIGH]
+        refused = describe_refused(levels, [self._number_of(int(k)) for k in planes])
+        muscle = self._muscle_numbers()
+        tissue_muscle = np.isin(self.axial, muscle) if self.with_tissues else None
+        if self.with_tissues:
+            self._forget_compartments(tissue_muscle)
+        if not thigh:
+            return LegMuscles(self.side, levels, refused, {}, {}, float("nan")), self.legend, {}
+        named = name_voxels(self.prediction, thigh, self.leg, tissue_muscle, self.network, self.frame.spacing_mm[2])
+        confidence, withheld = self._judge(named, levels)
+        agree = self._dice_with_tissues(levels, tissue_muscle)
+        numbers = self._write(named, withheld, confidence)
+        return (
+            LegMuscles(self.side, levels, refused, confidence, withheld, agree),
+            self.legend,
+            {number: round(confidence[name], 3) for number, name in numbers.items() if name in confidence},
+        )
+
+    def _number_of(self, k: int) -> int:
+        """Number of an axial slice as people count the stored ones, from 1."""
+        return self.leg.shape[2] - k if self.frame.flipped[2] else k + 1
+
+    def _muscle_numbers(self) -> list[int]:
+        return [n for n, region in self.legend.items() if region.side is self.side and _is_muscle(region)]
+
+    def _whole(self) -> int:
+        return self._number(Region("muscle", self.side), _WHOLE_NUMBER[self.side])
+
+    def _number(self, region: Region, preferred: int) -> int:
+        """Number of a region in the legend; a new one where it has none."""
+        for number, known in self.legend.items():
+            if known == region:
+                return number
+        number = preferred
+        while number in self.legend:
+            number += 1
+        self.legend[number] = region
+        return number
+
+    def _forget_compartments(self, tissue_muscle: NDArray[np.bool_] | None) -> None:
+        """Every muscle voxel is plain muscle until it is named."""
+        assert tissue_muscle is not None
+        self.axial[tissue_muscle] = self._whole()
+
+    def _judge(self, named: NDArray[np.uint8], levels: tuple[str, ...]) -> tuple[dict[str, float], dict[str, str]]:
+        """Confidence of each muscle and compartment, and the muscles to withhold."""
+        thigh = [i for i, level in enumerate(levels) if level == THIGH]
+        answers = self.prediction.answers[:, thigh]
+        voxel_ml = self.frame.grid.voxel_volume_mm3 / 1000.0
+        counts = np.bincount(named.ravel(), minlength=len(self.network.classes))
+        present = [(c, name) for c, name in self.network.muscles if counts[c] * voxel_ml >= LEAST_MUSCLE_ML]
+        confidence = {name: agreement(answers, [c]) for c, name in present}
+        withheld = {
+            name: f"the answers agree by {value:.2f}, limit {LEAST_AGREEMENT}"
+            for name, value in confidence.items()
+            if not value >= LEAST_AGREEMENT
+        }
+        for name, reason in self._implausible(thigh).items():
+            if name in confidence:
+                withheld.setdefault(name, reason)
+        doubt = self._doubt_in_all(thigh, len(withheld), len(present))
+        if doubt:
+            for _, name in present:
+                withheld.setdefault(name, doubt)
+        for group in COMPARTMENTS:
+            channels = [c for c, name in self.network.muscles if STRUCTURES[name].compartment == group]
+            value = agreement(answers, channels)
+            if np.isfinite(value):
+                confidence[group] = value
+        return confidence, withheld
+
+    def _doubt_in_all(self, thigh: list[int], uncertain: int, present: int) -> str:
+        """Why no muscle of this leg may be named; empty when there is no such reason."""
+        if uncertain > (1.0 - FEWEST_NAMED) * present:
+            return f"{uncertain} of {present} muscles of this leg were not certain"
+        inside = [n for n, r in self.legend.items() if r.side is self.side and r.structure not in _OUTSIDE_FASCIA]
+        counts = np.count_nonzero(np.isin(self.axial[:, :, self.prediction.planes[thigh]], inside), axis=(0, 1))
+        area_cm2 = float(np.median(counts)) * self.frame.spacing_mm[0] * self.frame.spacing_mm[1] / 100.0
+        if self.with_tissues and area_cm2 < THIGH_AREA_CM2:
+            return f"the limb has {area_cm2:.0f} cm2 deep to its fascia, a thigh at least {THIGH_AREA_CM2:.0f}"
+        return ""
+
+    def _implausible(self, thigh: list[int]) -> dict[str, str]:
+        classes = np.argmax(self.prediction.probability[thigh], axis=1)
+        names = tuple(name for _, name in self.network.muscles)
+        areas = np.zeros((len(thigh), len(names)))
+        centers = np.zeros((len(thigh), len(names), 2))
+        for m, (channel, _) in enumerate(self.network.muscles):
+            for i in range(len(thigh)):
+                medial, anterior = np.nonzero(classes[i] == channel)
+                areas[i, m] = medial.size * self.network.pixel_mm**2
+                if medial.size:
+                    centers[i, m] = (medial.mean() * self.network.pixel_mm, anterior.mean() * self.network.pixel_mm)
+        return implausible(areas, centers, names)
+
+    def _dice_with_tissues(self, levels: tuple[str, ...], tissue_muscle: NDArray[np.bool_] | None) -> float:
+        """All muscle by the network against muscle and intermuscular fat of the tissues, on the answered slices."""
+        if tissue_muscle is None:
+            return float("nan")
+        fat = [n for n, r in self.legend.items() if r == Region("intermuscular_fat", self.side)]
+        channels = [c for c, _ in self.network.muscles] + [self.network.channel(OTHER_MUSCLE)]
+        both = total = 0
+        for i, level in enumerate(levels):
+            if level != THIGH:
+                continue
+            k = int(self.prediction.planes[i])
+            first, second = self.prediction.frames[i].weights_into(self.leg.shape[:2], _PLAIN)
+            lean = np.isin(np.argmax(self.prediction.probability[i], axis=0), channels)
+            tissue = first @ tissue_muscle[:, :, k].astype(np.float32) @ second.T > 0.5
+            ignored = first @ np.isin(self.axial[:, :, k], fat).astype(np.float32) @ second.T > 0.3
+            lean &= ~ignored
+            tissue &= ~ignored
+            both += 2 * int(np.count_nonzero(lean & tissue))
+            total += int(np.count_nonzero(lean)) + int(np.count_nonzero(tissue))
+        return both / total if total else float("nan")
+
+    def _write(
+        self, named: NDArray[np.uint8], withheld: Mapping[str, str], confidence: Mapping[str, float]
+    ) -> dict[int, str]:
+        """Put muscles, compartments and plain muscle into the labels; numbers of what was written."""
+        numbers: dict[int, str] = {}
+        other = self.network.channel(OTHER_MUSCLE)
+        if not self.with_tissues:
+            self.axial[(named > 0) & self.leg] = self._whole()
+        self._write_unnamed_adductors(named, other, numbers, confidence)
+        for position, (channel, name) in enumerate(self.network.muscles):
+            here = named == channel
+            if not here.any():
+                continue
+            if name in confidence and name not in withheld:
+                number = self._number(Region(name, self.side), FIRST_NUMBER[self.side] + position)
+                numbers[number] = name
+            else:
+                number = self._compartment(STRUCTURES[name].compartment, confidence, numbers)
+            self.axial[here] = number
+        return numbers
+
+    def _compartment(self, name: str | None, confidence: Mapping[str, float], numbers: dict[int, str]) -> int:
+        """Number of a compartment the network is sure of, else of plain muscle."""
+        if name is None or not confidence.get(name, 0.0) >= LEAST_CONFIDENCE:
+            return self._whole()
+        number = self._number(Region(name, self.side), _COMPARTMENT_NUMBER[self.side] + COMPARTMENTS.index(name))
+        numbers[number] = name
+        return number
+
+    def _write_unnamed_adductors(
+        self, named: NDArray[np.uint8], other: int, numbers: dict[int, str], confidence: Mapping[str, float]
+    ) -> None:
+        """Unnamed muscle that borders mainly the medial muscles counts with them: adductors longus and brevis."""
+        medial = [c for c, name in self.network.muscles if STRUCTURES[name].compartment == _MEDIAL]
+        single = [c for c, _ in self.network.muscles]
+        reach = max(1, round(_CONTACT_MM / min(self.frame.spacing_mm[:2])))
+        for k in np.flatnonzero((named == other).any(axis=(0, 1))):
+            plane = named[:, :, k]
+            pieces, count = ndimage.label(plane == other)
+            for piece in range(1, count + 1):
+                here = pieces == piece
+                if border_share(here, np.isin(plane, medial), np.isin(plane, single), reach) > 0.5:
+                    self.axial[:, :, k][here] = self._compartment(_MEDIAL, confidence, numbers)

@@ -1,0 +1,90 @@
+"""Which slices of a leg the network may name muscles in, and what the others look like."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.errors import EngineError
+from heliotrope.segment.muscles.network import THIGH
+
+FROM_FOOT_TO_HEAD = ("elsewhere", "knee_or_leg", THIGH, "hip", "elsewhere")
+"""Levels in the order in which a stack can show them; a stack may begin and end anywhere."""
+TITLES = {"hip": "hip or buttock", "knee_or_leg": "knee or leg", "elsewhere": "neither thigh, hip, knee nor leg"}
+"""What slices that are no thigh are called."""
+_SMALLEST = 0.02
+"""No answer of the gate counts as more certain than this: one slice must not outvote its neighbors. Project rule."""
+
+
+def order_levels(probability: NDArray[np.float64], levels: Sequence[str]) -> tuple[str, ...]:
+    """Level of every slice: the most probable sequence that runs once from foot to head.
+
+    Parameters
+    ----------
+    probability : float array (n, levels)
+        Of each slice, toward the head.
+    levels : sequence of str
+        What the columns mean.
+
+    Returns
+    -------
+    tuple of n str
+
+    Raises
+    ------
+    EngineError
+        The network tells apart other levels than are known here.
+
+    Examples
+    --------
+    >>> gate = np.array([[0.8, 0.0, 0.2, 0.0], [0.4, 0.6, 0.0, 0.0], [0.9, 0.1, 0.0, 0.0]])
+    >>> order_levels(gate, ("thigh", "hip", "knee_or_leg", "elsewhere"))
+    ('thigh', 'thigh', 'thigh')
+    """
+    if set(levels) != set(FROM_FOOT_TO_HEAD):
+        raise EngineError(
+            f"muscle network: levels {', '.join(levels)} are not {', '.join(dict.fromkeys(FROM_FOOT_TO_HEAD))}",
+            hint="use a network made for this version",
+        )
+    if len(probability) == 0:
+        return ()
+    columns = [list(levels).index(name) for name in FROM_FOOT_TO_HEAD]
+    gain = np.log(np.maximum(probability[:, columns], _SMALLEST))
+    best = gain[0]
+    came_from = np.zeros(gain.shape, dtype=np.int64)
+    for i in range(1, len(gain)):
+        for state in range(len(columns)):
+            came_from[i, state] = int(np.argmax(best[: state + 1]))
+        best = best[came_from[i]] + gain[i]
+    path = [int(np.argmax(best))]
+    for i in range(len(gain) - 1, 0, -1):
+        path.append(int(came_from[i, path[-1]]))
+    return tuple(FROM_FOOT_TO_HEAD[state] for state in reversed(path))
+
+
+def describe_refused(levels: Sequence[str], slices: Sequence[int]) -> tuple[str, ...]:
+    """Phrases for the slices that are no thigh, by range.
+
+    Parameters
+    ----------
+    levels : sequence of n str
+        Toward the head.
+    slices : sequence of n ints
+        Their numbers as people see them, from 1, in the same order.
+
+    Examples
+    --------
+    >>> describe_refused(("knee_or_leg", "knee_or_leg", "thigh"), (1, 2, 3))
+    ('slices 1-2: knee or leg',)
+    """
+    phrases = []
+    for level, run in itertools.groupby(zip(levels, slices, strict=True), key=lambda pair: pair[0]):
+        numbers = [number for _, number in run]
+        if level != THIGH:
+            low, high = min(numbers), max(numbers)
+            where = f"slice {low}" if low == high else f"slices {low}-{high}"
+            phrases.append(f"{where}: {TITLES[level]}")
+    return tuple(phrases)
