@@ -18,7 +18,7 @@ from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.person_labels import read_person_labels
 from heliotrope.app.pipeline import PipelineRun, Progress, chosen_stages, run_stages
 from heliotrope.app.registry import STAGES
-from heliotrope.app.result_document import result_to_plain
+from heliotrope.app.result_document import LABELED_IMAGE, result_to_plain
 from heliotrope.app.stage import Stage
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import StudyError
@@ -70,7 +70,7 @@ def analyze_study(
     study : Study
     out : Path
         Folder for ``report.html``, ``result.json``, ``measurements.csv``, ``maps/``, ``labels.nii.gz``,
-        ``labels.json`` and ``run.json``.
+        ``labels.json``, ``image.nii.gz`` and ``run.json``.
 
     Raises
     ------
@@ -133,6 +133,8 @@ def _write(folder: Path, result: AnalysisResult, document: dict[str, Any], *, sh
     if result.labels is not None:
         nifti.write_labels(folder / "labels.nii.gz", result.labels)
         _write_json(folder / "labels.json", codec.legend_to_plain(result.labels.legend))
+        if "labels" in result.backgrounds:
+            nifti.write_volume(folder / LABELED_IMAGE, result.backgrounds["labels"])
     (folder / "measurements.csv").write_text(
         tables.measurements_to_csv(result.measurements), encoding="utf-8", newline=""
     )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import random
-import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +14,22 @@ from typing import Any
 import heliotrope
 from heliotrope import report
 from heliotrope.app import codec, output_folder
+from heliotrope.app.blinding import KEY_FILE, blinded, blinding_key, comparison_id
+from heliotrope.app.matched_part import CommonPart, Matches, common_part, match_all, measure_again, read_images
 from heliotrope.app.result_document import RESEARCH_USE
-from heliotrope.app.timepoints import Timepoint, obstacle, read_timepoint, require_one_patient, same_scanner
+from heliotrope.app.timepoints import (
+    Timepoint,
+    obstacle,
+    read_timepoint,
+    require_one_patient,
+    same_scanner,
+    unequal_coverage,
+)
+from heliotrope.domain.anatomy import Region
 from heliotrope.domain.change import Change, ChangeVerdict, Repeatability
-from heliotrope.domain.comparison import ComparedTimepoint, Comparison
+from heliotrope.domain.comparison import ComparedTimepoint, Comparison, PositionMatch
 from heliotrope.domain.errors import InputError
+from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.findings.change import REPEATABILITY, find_changes
 
 SCHEMA_ID = "heliotrope-comparison/1"
@@ -41,6 +50,7 @@ def compare_folders(
     *,
     site_repeatability: Mapping[str, Any] | None = None,
     blind_seed: int | None = None,
+    key_file: Path | None = None,
 ) -> ComparisonOutcome:
     """Compare result folders; every follow-up is held against the first timepoint.
 
@@ -51,7 +61,9 @@ def compare_folders(
     site_repeatability : mapping, optional
         The site's own test-retest: quantity to ``{"coefficient": number, "relative": bool}``.
     blind_seed : int, optional
-        Shuffle and letter the timepoints; the key goes to ``blinding-key.json`` alone.
+        Shuffle and letter the timepoints; which is which goes to the key file alone.
+    key_file : Path, optional
+        Where the key goes; ``blinding-key.json`` in `out` by default.
 
     Raises
     ------
@@ -64,35 +76,87 @@ def compare_folders(
         raise InputError("one timepoint cannot be compared", hint="give a baseline and at least one follow-up folder")
     timepoints = [read_timepoint(folder, f"visit {number + 1}") for number, folder in enumerate(folders)]
     notes = require_one_patient(timepoints)
-    ordered = timepoints if blind_seed is None else _blinded(timepoints, blind_seed)
+    ordered = timepoints if blind_seed is None else blinded(timepoints, blind_seed)
     limits = REPEATABILITY if site_repeatability is None else {**REPEATABILITY, **_site_limits(site_repeatability)}
-    changes = {item.name: _changes(ordered[0], item, limits) for item in ordered[1:]}
+    names = [item.name for item in ordered]
+    images = {item.name: found for item in ordered if (found := read_images(item)) is not None}
+    matches = match_all(names, images)
+    part = common_part(names, images, matches)
+    again = (
+        None
+        if part is None
+        else {
+            name: {_key_of(row): row for row in measure_again(images[name], labels)}
+            for name, labels in part.labels.items()
+        }
+    )
+    numbers: _Numbers = {
+        item.name: {_key_of(row): row for row in item.measurements} | dict((again or {}).get(item.name, {}))
+        for item in ordered
+    }
+    changes = {
+        item.name: _changes(ordered[0], item, numbers, _coverage_obstacle(ordered[0], item, matches, again), limits)
+        for item in ordered[1:]
+    }
     comparison = Comparison(
-        timepoints=tuple(ComparedTimepoint(item.name, item.measurements) for item in ordered),
+        timepoints=tuple(ComparedTimepoint(name, tuple(numbers[name].values())) for name in names),
         changes=changes,
-        notes=notes,
+        notes=(*notes, *_part_notes(part)),
         blinded=blind_seed is not None,
         synthetic=any(item.document["study"]["synthetic"] for item in timepoints),
+        images=images,
+        matches=matches,
     )
-    document = _to_plain(comparison)
+    document = _to_plain(comparison, part)
+    key = None if blind_seed is None else blinding_key(ordered, timepoints, document["comparison"])
     output_folder.prepare(out)
     with output_folder.publishing(out) as fresh:
-        _write(fresh, comparison, document, None if blind_seed is None else _key(ordered, timepoints))
+        _write(fresh, comparison, document, key if key_file is None else None)
+    if key is not None and key_file is not None:
+        with output_folder.writing(key_file.parent):
+            key_file.write_text(_json(key), encoding="utf-8")
     return ComparisonOutcome(out, comparison, document)
 
 
-def _blinded(timepoints: Sequence[Timepoint], seed: int) -> list[Timepoint]:
-    shuffled = list(timepoints)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311 - an order to be forgotten, not a secret
-    return [
-        Timepoint(letter, item.folder, item.document)
-        for letter, item in zip(string.ascii_uppercase, shuffled, strict=False)
-    ]
+_Key = tuple[Region, str, str]
 
 
-def _key(ordered: Sequence[Timepoint], original: Sequence[Timepoint]) -> dict[str, str]:
-    names = {item.folder: item.name for item in original}
-    return {item.name: names[item.folder] for item in ordered}
+def _key_of(item: Measurement) -> _Key:
+    return item.region, item.quantity, item.statistic
+
+
+_Numbers = Mapping[str, Mapping[_Key, Measurement]]
+
+
+def _coverage_obstacle(
+    first: Timepoint, second: Timepoint, matches: Matches, again: _Numbers | None
+) -> Callable[[Measurement], str]:
+    """Why a number that depends on the part imaged may not be compared.
+
+    Parameters
+    ----------
+    again : mapping or None
+        What was measured within the part that all timepoints show; None where they show one part.
+    """
+    unequal = unequal_coverage(first, second)
+    if again is None:
+        unmatched = isinstance(matches[second.name], Missing)
+        reason = f"{unequal}, and positions could not be matched" if unequal and unmatched else ""
+        return lambda _: reason
+    if second.name not in again:
+        return lambda _: "another part of the limb may be shown: positions could not be matched"
+    reason = (unequal or "coverage changed") + "; this number stands for the whole stack, not for the shared part"
+    return lambda row: "" if _key_of(row) in again[first.name] else reason
+
+
+def _part_notes(part: CommonPart | None) -> tuple[str, ...]:
+    if part is None:
+        return ()
+    seen = ", ".join(f"{name} {length:.0f} mm" for name, length in part.length_mm.items())
+    return (
+        f"The timepoints show different parts ({seen}): only the {part.common_mm:.0f} mm that all show, matched by "
+        "bone and limb outlines, were compared.",
+    )
 
 
 def _site_limits(given: Mapping[str, Any]) -> dict[str, Repeatability]:
@@ -116,23 +180,35 @@ def _site_limits(given: Mapping[str, Any]) -> dict[str, Repeatability]:
     return limits
 
 
-def _changes(first: Timepoint, second: Timepoint, limits: Mapping[str, Repeatability]) -> tuple[Change, ...]:
+def _changes(
+    first: Timepoint,
+    second: Timepoint,
+    numbers: _Numbers,
+    coverage: Callable[[Measurement], str],
+    limits: Mapping[str, Repeatability],
+) -> tuple[Change, ...]:
+    before, after = (list(numbers[item.name].values()) for item in (first, second))
     found: list[Change] = []
-    quantities = dict.fromkeys(item.quantity for item in (*first.measurements, *second.measurements))
-    for quantity in quantities:
+    for quantity in dict.fromkeys(item.quantity for item in (*before, *after)):
         found += find_changes(
-            [item for item in first.measurements if item.quantity == quantity],
-            [item for item in second.measurements if item.quantity == quantity],
-            obstacle=lambda measurement: obstacle(first, second, measurement),
+            [item for item in before if item.quantity == quantity],
+            [item for item in after if item.quantity == quantity],
+            obstacle=lambda measurement: obstacle(first, second, measurement) or coverage(measurement),
             same_scanner=same_scanner(first, second, quantity),
             repeatability=limits,
         )
     return tuple(found)
 
 
-def _to_plain(comparison: Comparison) -> dict[str, Any]:
+def _to_plain(comparison: Comparison, part: CommonPart | None) -> dict[str, Any]:
+    changes = [
+        {"timepoint": name, **_change_to_plain(change)}
+        for name, changes in comparison.changes.items()
+        for change in changes
+    ]
     return {
         "schema": SCHEMA_ID,
+        "comparison": comparison_id(changes),
         "heliotrope": heliotrope.__version__,
         "statement": RESEARCH_USE,
         "synthetic": comparison.synthetic,
@@ -140,12 +216,25 @@ def _to_plain(comparison: Comparison) -> dict[str, Any]:
         "notes": list(comparison.notes),
         "baseline": comparison.timepoints[0].name,
         "timepoints": [item.name for item in comparison.timepoints],
-        "changes": [
-            {"timepoint": name, **_change_to_plain(change)}
-            for name, changes in comparison.changes.items()
-            for change in changes
-        ],
+        "positions": [row for name, found in comparison.matches.items() for row in _positions_to_plain(name, found)],
+        "common_part": None if part is None else {"common_mm": part.common_mm, "imaged_mm": dict(part.length_mm)},
+        "changes": changes,
     }
+
+
+def _positions_to_plain(name: str, found: tuple[PositionMatch, ...] | Missing) -> list[dict[str, Any]]:
+    if isinstance(found, Missing):
+        return [{"timepoint": name, "side": None, "matrix": None, "surface_p95_mm": None, "reason": found.reason}]
+    return [
+        {
+            "timepoint": name,
+            "side": match.side,
+            "matrix": [list(row) for row in match.matrix],
+            "surface_p95_mm": match.surface_p95_mm,
+            "reason": "",
+        }
+        for match in found
+    ]
 
 
 def _change_to_plain(change: Change) -> dict[str, Any]:
@@ -196,16 +285,19 @@ def _to_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _write(folder: Path, comparison: Comparison, document: dict[str, Any], key: dict[str, str] | None) -> None:
+def _json(plain: Mapping[str, Any]) -> str:
+    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _write(folder: Path, comparison: Comparison, document: dict[str, Any], key: dict[str, Any] | None) -> None:
     def write(name: str, plain: dict[str, Any]) -> None:
-        text = json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(_json(plain), encoding="utf-8")
 
     write("comparison.json", document)
     (folder / "changes.csv").write_text(_to_csv(comparison), encoding="utf-8", newline="")
     (folder / "report.html").write_text(report.comparison_to_html(comparison), encoding="utf-8")
     if key is not None:
-        write("blinding-key.json", {"timepoints": key})
+        write(KEY_FILE, key)
     outputs = sorted(entry.name for entry in folder.iterdir())
     ended = datetime.now(UTC).isoformat(timespec="seconds")
     write(output_folder.MARKER, {"schema": "heliotrope-run/1", "ended": ended, "outputs": outputs})

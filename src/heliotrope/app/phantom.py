@@ -151,9 +151,18 @@ def write_phantom(
         )
     if not 0 <= seed < 2**31:
         raise OptionError(f"seed {seed}: 0 to 2147483647 needed", hint="give --seed a whole number", code="E_SEED")
-    folder = Path(out)
-    _require_free(folder)
-    bundle = entry.build(seed)
+    _require_free(Path(out))
+    return write_bundle(entry.build(seed), Path(out), image_format)
+
+
+def write_bundle(bundle: PhantomBundle, folder: Path, image_format: PhantomFormat | str) -> WrittenPhantom:
+    """Write a built phantom and its truth to a free folder.
+
+    Parameters
+    ----------
+    folder : Path
+        New, empty, or holding an earlier phantom, which is replaced.
+    """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
@@ -166,8 +175,8 @@ def write_phantom(
             shutil.rmtree(fresh, ignore_errors=True)
     return WrittenPhantom(
         folder,
-        name,
-        seed,
+        bundle.name,
+        bundle.seed,
         n_files,
         tuple(series.description for series in bundle.series),
         folder / TRUTH_FOLDER / TRUTH_FILE,

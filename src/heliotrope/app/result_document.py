@@ -17,6 +17,8 @@ from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.study import FileOutcome
 
 SCHEMA_ID = "heliotrope-result/1"
+LABELED_IMAGE = "image.nii.gz"
+"""Gray image on which the labels were drawn."""
 RESEARCH_USE = "For research and decision support. Not a medical device; gives no diagnosis and no order."
 
 
@@ -56,6 +58,7 @@ def result_to_plain(
         if result.labels is None
         else {
             "file": "labels.nii.gz",
+            "image": LABELED_IMAGE if "labels" in result.backgrounds else None,
             "source": result.labels.source,
             "shape": list(result.labels.grid.shape),
             "spacing_mm": [round(value, 4) for value in result.labels.grid.spacing_mm],

@@ -13,7 +13,6 @@ from heliotrope.app.output_folder import MARKER
 from heliotrope.app.result_document import SCHEMA_ID
 from heliotrope.domain.errors import InputError, QualityRefusal
 from heliotrope.domain.measurement import Measurement
-from heliotrope.domain.units import Unit
 
 TIME_TOLERANCE_MS = 0.5
 """Echo and inversion times that differ by less are one protocol. [ms]"""
@@ -23,11 +22,6 @@ SIZE_TOLERANCE = 0.2
 
 COVERAGE_TOLERANCE = 0.1
 """Relative difference of the imaged length at which volumes still may be compared."""
-
-_EXTENSIVE_UNITS = frozenset(
-    {Unit.MILLILITER, Unit.MILLIGRAM, Unit.CUBIC_MILLIMETER, Unit.RATIO_MILLILITER, Unit.MILLISECOND_MILLILITER}
-)
-"""Units of numbers that grow with the length of limb imaged."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +136,17 @@ def obstacle(first: Timepoint, second: Timepoint, measurement: Measurement) -> s
         changed = _protocol_change(by_role[0][role], by_role[1][role])
         if changed:
             return f"protocol changed: {changed}"
-    lengths = (first.covered_mm, second.covered_mm)
-    if measurement.unit in _EXTENSIVE_UNITS and measurement.region.level is None and None not in lengths:
-        before, after = float(lengths[0] or 0), float(lengths[1] or 0)
-        if abs(before - after) > COVERAGE_TOLERANCE * max(before, after):
-            return f"coverage changed: {before:.0f} mm and {after:.0f} mm of the limb were imaged"
+    if measurement.region.level is not None and measurement.region.level.startswith("slice "):
+        return "slices of two visits are not the same level by their number"
     return ""
+
+
+def unequal_coverage(first: Timepoint, second: Timepoint) -> str:
+    """Why numbers that depend on the part imaged may not be compared; empty where both stacks are equally long."""
+    before, after = first.covered_mm, second.covered_mm
+    if before is None or after is None or abs(before - after) <= COVERAGE_TOLERANCE * max(before, after):
+        return ""
+    return f"coverage changed: {before:.0f} mm and {after:.0f} mm of the limb were imaged"
 
 
 def _words(roles: dict[str, Any]) -> str:

@@ -27,11 +27,14 @@ def compare(
     blind: int | None = typer.Option(
         None, "--blind", help="Shuffle and letter the timepoints with this seed; the key is a separate file."
     ),
+    blinding_key: Path | None = typer.Option(
+        None, "--blinding-key", help="Where the key goes, e.g. out of the reader's reach.", metavar="FILE"
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the comparison as JSON on stdout."),
 ) -> int:
     """Compare analyzed timepoints of one patient against measurement error."""
     site = None if repeatability is None else read_mapping(repeatability, what="repeatability file")
-    outcome = compare_folders(folders, out, site_repeatability=site, blind_seed=blind)
+    outcome = compare_folders(folders, out, site_repeatability=site, blind_seed=blind, key_file=blinding_key)
     payload = {"out": str(out), "report": str(out / "report.html"), **outcome.document}
     answer(payload, _summary(outcome), as_json=as_json)
     return ExitStatus.OK

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "map",
     "phantom",
     "relabel",
+    "unblind",
     "validate",
 )
 """Each has a module of its name in `heliotrope.cli` with ``register(application)``."""

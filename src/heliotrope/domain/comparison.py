@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from heliotrope.domain.anatomy import Side
 from heliotrope.domain.change import Change
-from heliotrope.domain.measurement import Measurement
+from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.measurement import Measurement, Missing
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,42 @@ class ComparedTimepoint:
 
     name: str
     measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class PositionMatch:
+    """Where a limb of the baseline lies at another timepoint.
+
+    Parameters
+    ----------
+    side : Side or None
+        None where labels name no side.
+    matrix : 4x4 nested tuple of floats
+        LPS positions of the baseline to those of the other timepoint; rigid. [mm]
+    surface_p95_mm : float
+        95th percentile of the distance between outlines of bone and limb after the move. [mm]
+    """
+
+    side: Side | None
+    matrix: tuple[tuple[float, ...], ...]
+    surface_p95_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedImages:
+    """What is drawn of a timepoint.
+
+    Parameters
+    ----------
+    gray : Volume or None
+        Image the labels were drawn on.
+    labels : LabelMap
+    maps : mapping of quantity to ParametricMap
+    """
+
+    gray: Volume | None
+    labels: LabelMap
+    maps: Mapping[str, ParametricMap]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +67,10 @@ class Comparison:
         Per follow-up name, each against the baseline.
     blinded : bool
         True when the order in time is hidden.
+    images : mapping of str to ComparedImages
+        By timepoint; those whose folder holds labels.
+    matches : mapping of str to tuple of PositionMatch, or Missing
+        Per follow-up: each limb that was matched with the baseline, or why none could be.
     """
 
     timepoints: tuple[ComparedTimepoint, ...]
@@ -36,3 +78,5 @@ class Comparison:
     notes: tuple[str, ...] = ()
     blinded: bool = False
     synthetic: bool = False
+    images: Mapping[str, ComparedImages] = field(default_factory=dict)
+    matches: Mapping[str, tuple[PositionMatch, ...] | Missing] = field(default_factory=dict)

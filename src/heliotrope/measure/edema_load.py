@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
 from heliotrope.measure.edema_mask import EdemaMask
-from heliotrope.measure.regions import RegionIndex
-from heliotrope.measure.spatial_bootstrap import N_DRAWS, Blocks, draw_weights, group_blocks, interval
+from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
+from heliotrope.measure.spatial_bootstrap import N_DRAWS, Blocks, bootstrap_mean, draw_weights, group_blocks, interval
 
 FloatArray = NDArray[np.float64]
 
@@ -99,18 +100,11 @@ def _measure(
         "load": image.load_unit,
         "index": Unit.ONE,
     }
-    missing: Missing | None = None
-    if n_region == 0:
-        missing = Missing(
-            "M_EMPTY_REGION", f"The labels hold no voxel of the {region.title} on the grid of this image."
-        )
-    elif n_assessed < FEWEST_ASSESSED or n_assessed < LOWEST_COVERAGE * n_region:
+    missing = _unjudged(region, n_region, n_assessed)
+    if missing is not None and n_region > 0:
         causes = {name: n for name, n in mask.counts(inside).items() if n > 0}
         largest = max(causes, key=lambda name: causes[name]) if causes else "too few voxels"
-        missing = Missing(
-            "M_NOT_ASSESSABLE",
-            f"{n_assessed} of {n_region} voxels of the {region.title} can be judged (mainly left out: {largest}).",
-        )
+        missing = Missing(missing.code, missing.reason.removesuffix(".") + f" (mainly left out: {largest}).")
 
     def row(
         name: str, value: float | None, ci95: tuple[float, float] | None = None, why: Missing | None = None
@@ -151,6 +145,69 @@ def _measure(
     else:
         results.append(row("excess", None, None, Missing("M_NO_EDEMA", f"No edema was found in the {region.title}.")))
     return results
+
+
+def _unjudged(region: Region, n_region: int, n_assessed: int) -> Missing | None:
+    """Why a region cannot be scored; None where it can."""
+    if n_region == 0:
+        return Missing("M_EMPTY_REGION", f"The labels hold no voxel of the {region.title} on the grid of this image.")
+    if n_assessed < FEWEST_ASSESSED or n_assessed < LOWEST_COVERAGE * n_region:
+        return Missing("M_NOT_ASSESSABLE", f"{n_assessed} of {n_region} voxels of the {region.title} can be judged.")
+    return None
+
+
+def measure_share(share: ParametricMap, labels: LabelMap, *, generator: np.random.Generator) -> tuple[Measurement, ...]:
+    """Fraction and volume of edema from a finished map of it, e.g. within a part of what was imaged.
+
+    Parameters
+    ----------
+    share : ParametricMap
+        ``edema_share``: edema in each voxel, valid where it was assessed. [%]
+    labels : LabelMap
+        On the grid of the map.
+
+    Returns
+    -------
+    tuple of Measurement
+        ``edema_fraction`` [%] and ``edema_volume`` [mL] of every lean region. Intervals are from a bootstrap over
+        blocks alone: reference and cut-off are those of the map.
+    """
+    index = index_regions(labels)
+    cell_ml = share.grid.voxel_volume_mm3 / 1000.0
+    rows: list[Measurement] = []
+    for region in index.members:
+        if not is_lean(region) or region.level is not None:
+            continue
+        inside = index.mask(region)
+        assessed = inside & share.valid
+        n = int(np.count_nonzero(assessed))
+        missing = _unjudged(region, int(np.count_nonzero(inside)), n)
+        values = share.values[assessed].astype(np.float64)
+        fraction = None if missing else float(values.mean())
+        ci95 = None if missing else bootstrap_mean(values, group_blocks(assessed, share.grid), generator)
+        if ci95 is not None:
+            ci95 = (max(ci95[0], 0.0), min(ci95[1], 100.0))
+        size = n * cell_ml / 100.0
+        for quantity, statistic, unit, factor in (
+            ("edema_fraction", "fraction", Unit.PERCENT, 1.0),
+            ("edema_volume", "total", Unit.MILLILITER, size),
+        ):
+            rows.append(
+                Measurement(
+                    region=region,
+                    quantity=quantity,
+                    statistic=statistic,
+                    value=None if fraction is None else fraction * factor,
+                    unit=unit,
+                    method=share.method,
+                    missing=missing,
+                    ci95=_scaled(ci95, factor),
+                    n_voxels=n,
+                    evidence=("stir-edema-limit", "spatial-block-bootstrap"),
+                    notes=share.flags,
+                )
+            )
+    return tuple(rows)
 
 
 @dataclass(frozen=True, eq=False)

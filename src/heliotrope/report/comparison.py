@@ -29,6 +29,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.html import to_html
+from heliotrope.report.side_by_side import side_by_side_section
 from heliotrope.report.tables import ordered_quantities, structure_title
 from heliotrope.report.vocabulary import (
     NOT_ASSESSABLE,
@@ -64,6 +65,7 @@ def build_comparison(comparison: Comparison) -> Document:
     names = [t.name for t in comparison.timepoints]
     sections = (
         _key_changes(comparison, citations),
+        side_by_side_section(comparison),
         _courses(comparison),
         _all_changes(comparison, citations),
         _not_compared(comparison),

@@ -93,6 +93,9 @@ MAP_SCALES: Mapping[str, Scale] = MappingProxyType(
         "transmit_field": Scale("cividis", 0.4, 1.3),
         "fat_signal_fraction": Scale("magma", 0.0, 100.0),
         "stir_ratio": Scale("inferno", 0.5, 3.0),
+        "stir_relative": Scale("inferno", 0.5, 3.0),
+        "edema_share": Scale("inferno", 0.0, 100.0),
+        "subcutis_edema": Scale("inferno", 0.0, 100.0),
     }
 )
 """Fixed ranges, so that two reports can be laid side by side."""

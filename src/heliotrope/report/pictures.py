@@ -30,6 +30,9 @@ PICTURES_OF_MAIN_MAPS = 14
 """Shared among the main maps, so that a report stays a few megabytes."""
 PICTURES_PER_MAP = 4
 SUPPORTING_MAPS = 8
+CT_LEVELS_HU = (-160.0, 400.0)
+"""Shown as black and white on CT: soft tissue stays visible below bone. [HU]"""
+
 CODED_MAPS = frozenset({"calcinosis_plane"})
 """Maps of codes; they have pictures of their own."""
 
@@ -66,6 +69,45 @@ def scale_for(parametric: ParametricMap) -> Scale:
 def slice_text(view: SliceView, index: int) -> str:
     """Number of a slice among all, as written in pictures."""
     return f"slice {index + 1} of {view.n_slices}"
+
+
+def slice_pictures(
+    background: NDArray[np.generic],
+    view: SliceView,
+    chosen: tuple[int, ...],
+    window: Window,
+    *,
+    what: str,
+    after: str = "",
+    levels: tuple[float, float],
+    overlay: Overlay | None = None,
+    outlines: Outlines | None = None,
+    synthetic: bool,
+) -> tuple[Picture, ...]:
+    """Slices of one volume that carry the same things, each told in words as well.
+
+    Parameters
+    ----------
+    what : str
+        What is drawn on them, for readers who cannot see it.
+    after : str
+        Numbers that follow.
+    """
+    return tuple(
+        draw_slice(
+            background,
+            view,
+            index,
+            window,
+            levels=levels,
+            overlay=overlay,
+            outlines=outlines,
+            text=slice_text(view, index),
+            synthetic=synthetic,
+            alt=f"{view.plane.capitalize()} {slice_text(view, index)} {what}. {side_words(view)}{after}",
+        )
+        for index in chosen
+    )
 
 
 def _body_window(background: NDArray[np.generic], content: NDArray[np.bool_], view: SliceView) -> Window:
@@ -117,20 +159,15 @@ def label_figure(result: AnalysisResult) -> Figure | None:
     )
     levels = gray_window(background)
     listed = ", ".join(STRUCTURES[name].title for name in names)
-    pictures = tuple(
-        draw_slice(
-            background,
-            view,
-            index,
-            window,
-            levels=levels,
-            outlines=outlines,
-            text=slice_text(view, index),
-            synthetic=result.study.synthetic,
-            alt=f"{view.plane.capitalize()} {slice_text(view, index)} with the outlines of {listed}. "
-            f"{side_words(view)}",
-        )
-        for index in chosen
+    pictures = slice_pictures(
+        background,
+        view,
+        chosen,
+        window,
+        what=f"with the outlines of {listed}",
+        levels=levels,
+        outlines=outlines,
+        synthetic=result.study.synthetic,
     )
     legend = tuple(
         LegendEntry(colors[name], (f"{numbers[name]} " if name in numbers else "") + structure_title(name))
@@ -165,10 +202,8 @@ def label_numbers(labels: LabelMap, region: Region) -> tuple[int, ...]:
     return tuple(number for number, named in labels.legend.items() if named == region)
 
 
-def _region_outlines(result: AnalysisResult, grid: Grid) -> Outlines | None:
-    labels = result.labels
-    if labels is None or not labels.grid.is_same_as(grid):
-        return None
+def region_outlines(labels: LabelMap) -> Outlines:
+    """Thin outlines of muscles and compartments, or of muscle as a whole where neither is labeled."""
     muscular = {StructureKind.MUSCLE, StructureKind.COMPARTMENT}
     fine = [r for r in set(labels.legend.values()) if STRUCTURES[r.structure].kind in muscular]
     regions = fine or [r for r in set(labels.legend.values()) if r.structure == "muscle"]
@@ -208,7 +243,8 @@ def map_figure(
         return None
     view = view_of(parametric.grid)
     background = background_for(result, key, parametric.grid)
-    outlines = _region_outlines(result, parametric.grid)
+    drawn = result.labels
+    outlines = region_outlines(drawn) if drawn is not None and drawn.grid.is_same_as(parametric.grid) else None
     chosen = choose_slices(_weight(parametric.valid, outlines), view, count)
     window = _body_window(background, parametric.valid, view)
     scale = scale_for(parametric)
@@ -216,21 +252,17 @@ def map_figure(
     known = result.quantities.get(parametric.quantity)
     title = known.title if known else quantity_title(parametric.quantity)
     values = np.asarray(parametric.values)
-    pictures: tuple[Picture, ...] = tuple(
-        draw_slice(
-            background,
-            view,
-            index,
-            window,
-            levels=levels,
-            overlay=Overlay(values, scale),
-            outlines=outlines,
-            text=slice_text(view, index),
-            synthetic=result.study.synthetic,
-            alt=f"{title} in color on {view.plane} {slice_text(view, index)}. {side_words(view)}"
-            + _numbers_for_alt(result, parametric.quantity),
-        )
-        for index in chosen
+    pictures = slice_pictures(
+        background,
+        view,
+        chosen,
+        window,
+        what=f"with {title} in color",
+        after=_numbers_for_alt(result, parametric.quantity),
+        levels=levels,
+        overlay=Overlay(values, scale),
+        outlines=outlines,
+        synthetic=result.study.synthetic,
     )
     shown = values[parametric.valid]
     bar = draw_scale(

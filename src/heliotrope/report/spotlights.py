@@ -17,7 +17,7 @@ from heliotrope.report.display import SliceView, choose_slices, content_window, 
 from heliotrope.report.document import Figure, LegendEntry, Picture
 from heliotrope.report.figures import Marker, Outline, Outlines, draw_projection, draw_slice
 from heliotrope.report.palette import PLANE_COLORS
-from heliotrope.report.pictures import background_for, side_words, slice_text
+from heliotrope.report.pictures import CT_LEVELS_HU, background_for, side_words, slice_pictures, slice_text
 from heliotrope.report.vocabulary import capitalized, plural
 
 CALCIUM_MAP = "calcinosis_plane"
@@ -27,8 +27,6 @@ POSITION_KEYS = ("x_mm", "y_mm", "z_mm")
 """Details of a finding that hold an LPS position. [mm]"""
 
 CALCIUM_SLICES = 6
-CT_LEVELS_HU = (-160.0, 400.0)
-"""Shown as black and white in pictures of calcium: soft tissue stays visible below bone. [HU]"""
 
 
 def planes_present(parametric: ParametricMap) -> dict[TissuePlane, int]:
@@ -143,20 +141,15 @@ def _calcium_slices(
     outlines = Outlines(
         codes, tuple(Outline((code,), PLANE_COLORS[plane], fill=0.45, width=1.0) for plane, code in present.items())
     )
-    pictures = tuple(
-        draw_slice(
-            background,
-            view,
-            index,
-            window,
-            levels=levels,
-            outlines=outlines,
-            text=slice_text(view, index),
-            synthetic=result.study.synthetic,
-            alt=f"{capitalized(view.plane)} {slice_text(view, index)} with calcium outlined by tissue plane. "
-            f"{side_words(view)}",
-        )
-        for index in chosen
+    pictures = slice_pictures(
+        background,
+        view,
+        chosen,
+        window,
+        what="with calcium outlined by tissue plane",
+        levels=levels,
+        outlines=outlines,
+        synthetic=result.study.synthetic,
     )
     caption = (
         f"Calcium outlined and colored by tissue plane; {len(chosen)} of "

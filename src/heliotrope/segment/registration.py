@@ -46,7 +46,8 @@ SAMPLING_SEED = 20260
 """Seed of the points at which images are compared; without one the library takes the clock."""
 
 
-def _image(data: NDArray[np.generic], grid: Grid) -> Any:
+def image_of(data: NDArray[np.generic], grid: Grid) -> Any:
+    """The array as an image of the registration library, at its place in the patient."""
     image = sitk.GetImageFromArray(np.ascontiguousarray(np.asarray(data).transpose(2, 1, 0)))
     matrix = grid.matrix
     image.SetSpacing(grid.spacing_mm)
@@ -119,10 +120,10 @@ def carry_labels(labels: LabelMap, moving: Volume, fixed: Volume, own: LabelMap)
         raise InputError("registration takes two 3-D images", hint="give one echo or a map")
     if labels.grid.shape != moving.grid.shape or own.grid.shape != fixed.grid.shape:
         raise InputError("labels do not lie on their images", hint="give labels on the grids of the two images")
-    first = _image(np.asarray(fixed.data, dtype=np.float32), fixed.grid)
-    second = _image(np.asarray(moving.data, dtype=np.float32), moving.grid)
+    first = image_of(np.asarray(fixed.data, dtype=np.float32), fixed.grid)
+    second = image_of(np.asarray(moving.data, dtype=np.float32), moving.grid)
     there, back = _align(first, second), _align(second, first)
-    drawn = _image(labels.labels, labels.grid)
+    drawn = image_of(labels.labels, labels.grid)
     warped = sitk.Resample(drawn, first, there, sitk.sitkNearestNeighbor, 0.0, sitk.sitkUInt16)
     values = sitk.GetArrayFromImage(warped).transpose(2, 1, 0)
     carried = LabelMap(values, fixed.grid, labels.legend, f"{labels.source}, carried", labels.confidence, labels.notes)

@@ -106,7 +106,7 @@ def _run(given: StageInput) -> StageOutput:
             continue
         results.extend(measure_map(parametric, labels, generator=generator))
         measured.append(name.replace("_", " "))
-    sizes = _sizes(given.labels, given.maps.get("fat_fraction"), on_grid)
+    sizes = measure_sizes(given.labels, given.maps.get("fat_fraction"), on_grid)
     gap = _gap_note(given.study, given.labels.grid)
     results.extend(
         replace(item, notes=(*item.notes, gap)) if gap and item.quantity in _FILLED_BETWEEN_SLICES else item
@@ -124,10 +124,17 @@ def _run(given: StageInput) -> StageOutput:
     )
 
 
-def _sizes(
-    labels: LabelMap, fat_fraction: ParametricMap | None, known: list[tuple[Grid, LabelMap]]
+def measure_sizes(
+    labels: LabelMap, fat_fraction: ParametricMap | None, known: list[tuple[Grid, LabelMap]] | None = None
 ) -> tuple[Measurement, ...]:
-    """Sizes on the grid the labels were drawn on; the contractile part on the grid of the fat fraction."""
+    """Sizes on the grid the labels were drawn on; the contractile part on the grid of the fat fraction.
+
+    Parameters
+    ----------
+    known : list of (Grid, LabelMap), optional
+        Labels that were resampled already; grows.
+    """
+    known = [(labels.grid, labels)] if known is None else known
     if fat_fraction is None:
         return measure_morphometry(labels)
     if fat_fraction.grid.is_same_as(labels.grid):

@@ -26,7 +26,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.measure.biopsy import BONE_MM, VESSEL_MM, BiopsyImages, find_targets, score_sites
 from heliotrope.measure.regions import index_regions
 from heliotrope.phantoms.catalogue import SCENES, build_thigh_study, uniform_edema
-from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence
+from heliotrope.phantoms.mr_protocol import STIR_TE_MS, MrProtocol, Sequence
 from heliotrope.phantoms.study import PhantomStudy
 
 PROTOCOL = MrProtocol(matrix=(254, 134), pixel_mm=1.5, n_slices=3, sequences=(Sequence.STIR, Sequence.SCANNER_DIXON))
@@ -155,22 +155,35 @@ def _refusals(effort: Effort) -> float:
     return refused / len(percents)
 
 
+def _true_ratio(study: PhantomStudy) -> NDArray[np.float64]:
+    """Signal over normal muscle as STIR would show the true water T2; normal is this person's own muscle without edema.
+
+    NaN outside muscle. [1]
+    """
+    t2 = study.truth_maps["water_t2"]
+    spared = t2.valid & (np.nan_to_num(study.truth_maps["edema_fraction"].values, nan=100.0) == 0.0)
+    values = t2.values.astype(np.float64)
+    return np.asarray(np.exp(STIR_TE_MS * (1.0 / np.median(values[spared]) - 1.0 / values)))
+
+
 def _worst_asymmetry_error(effort: Effort) -> float:
-    """Largest error of the asymmetry of the anterior compartment, against the volumes that were put in. [1]"""
+    """Largest error of the asymmetry of the anterior compartment, against the load that was put in. [1]"""
     worst = 0.0
     for seed in _seeds(effort):
         for name in ("asymmetric", "active-dm"):
             study = _named(name, seed)
             anterior = {"rectus_femoris", "vastus_lateralis", "vastus_intermedius", "vastus_medialis", "sartorius"}
-            share = {}
+            load = {}
             labels = study.truth_labels
+            excess = np.nan_to_num(_true_ratio(study)) - 1.0
+            put_in = excess * np.nan_to_num(study.truth_maps["edema_fraction"].values) / 100.0
             for side in Side:
                 inside = np.isin(
                     labels.labels,
                     [n for n, r in labels.legend.items() if r.structure in anterior and r.side is side],
                 )
-                share[side] = float(np.nanmean(study.truth_maps["edema_fraction"].values[inside]))
-            truth = (share[Side.LEFT] - share[Side.RIGHT]) / (share[Side.LEFT] + share[Side.RIGHT])
+                load[side] = float(put_in[inside].mean())
+            truth = (load[Side.LEFT] - load[Side.RIGHT]) / (load[Side.LEFT] + load[Side.RIGHT])
             rows = _read(name, seed)[0].measurements
             found = next(r for r in rows if r.quantity == "edema_asymmetry" and r.region == Region("anterior_thigh"))
             worst = max(worst, abs((found.value if found.value is not None else float("nan")) - truth))
@@ -249,10 +262,7 @@ def _biopsy_trials(effort: Effort) -> _BiopsyTrials:
     study = _named("active-dm", 11)
     labels, grid = study.truth_labels, study.truth_labels.grid
     index = index_regions(labels)
-    t2 = study.truth_maps["water_t2"]
-    # multiples of normal at TE 60 ms, as STIR would show them
-    ratio = np.exp(60.0 * (1.0 / 33.0 - 1.0 / np.nan_to_num(t2.values.astype(np.float64), nan=33.0)))
-    ratio[~t2.valid] = np.nan
+    ratio = _true_ratio(study)
     fat = np.nan_to_num(study.truth_maps["fat_fraction"].values.astype(np.float64), nan=100.0)
     truth = BiopsyImages(
         ratio=ratio,

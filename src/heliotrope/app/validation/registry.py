@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heliotrope.app.validation import calcinosis, diffusion, edema, fat_fraction, segmentation, water_t2
+from heliotrope.app.validation import calcinosis, change, diffusion, edema, fat_fraction, segmentation, water_t2
 from heliotrope.app.validation.gate import Gate
 
 GATES: tuple[Gate, ...] = (
@@ -10,6 +10,7 @@ GATES: tuple[Gate, ...] = (
     *fat_fraction.GATES,
     *diffusion.GATES,
     *edema.GATES,
+    *change.GATES,
     *calcinosis.GATES,
     *segmentation.GATES,
 )
