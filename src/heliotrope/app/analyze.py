@@ -20,11 +20,13 @@ from heliotrope.app.pipeline import PipelineRun, Progress, chosen_stages, run_st
 from heliotrope.app.registry import STAGES
 from heliotrope.app.result_document import LABELED_IMAGE, result_to_plain
 from heliotrope.app.stage import Stage
+from heliotrope.app.stations import StationReader, placed_in_order, with_stations
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import StudyError
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.study import FileOutcome, Role, Study
 from heliotrope.io import nifti, read_volume, tables
+from heliotrope.stations.place import StationOrder
 
 _PROJECTIONS = {Role.RADIOGRAPH, Role.ULTRASOUND}
 _RECORDED_LIBRARIES = ("numpy", "scipy", "numba", "pydicom", "nibabel", "SimpleITK", "scikit-image")
@@ -88,6 +90,10 @@ def analyze_study(
             code="E_NO_USABLE_SERIES",
         )
     output_folder.prepare(out)
+    if options.station_order is not None:
+        study = placed_in_order(study, StationOrder(options.station_order), read_volume)
+    study = with_stations(study)
+    reader = StationReader(study, read_volume)
     if options.labels is not None:
         read_person_labels(Path(options.labels), study)  # refused before anything runs
     started = now()
@@ -96,7 +102,8 @@ def analyze_study(
             study,
             chosen_stages(stages, options.only),
             options,
-            read_volume=read_volume,
+            read_volume=reader,
+            harmony_of=reader.harmony_of,
             store=StageStore(out / output_folder.STAGES_FOLDER),
             progress=progress,
         )

@@ -197,10 +197,12 @@ def series_to_plain(series: Series, *, show_identifiers: bool) -> Plain:
         "manufacturer": acquisition.manufacturer,
         "model": acquisition.model,
         "body_part_claimed": acquisition.body_part_claimed,
-        "n_files": len({frame.path for frame in series.frames}),
+        "n_files": len({frame.path for item in (series, *series.stations) for frame in item.frames}),
         "defects": list(series.defects),
         "synthetic": series.synthetic,
     }
+    if series.stations:
+        plain["stations"] = [series_to_plain(item, show_identifiers=show_identifiers) for item in series.stations]
     if show_identifiers:
         plain |= {"uid": series.uid, "description": series.description}
     return plain

@@ -9,6 +9,7 @@ from typing import Any
 from heliotrope.app import codec
 from heliotrope.app.registry import STAGES
 from heliotrope.app.stage import Quantity, Stage
+from heliotrope.app.stations import with_stations
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.study import FileOutcome, Study
 
@@ -44,7 +45,8 @@ def prospects(study: Study, stages: tuple[Stage, ...] = STAGES) -> tuple[Prospec
 
 def inspection_to_plain(studies: tuple[Study, ...], *, show_identifiers: bool) -> dict[str, Any]:
     """Build the JSON answer of ``heliotrope inspect``."""
-    return {"studies": [_study_to_plain(study, show_identifiers=show_identifiers) for study in studies]}
+    joined = [with_stations(study) for study in studies]
+    return {"studies": [_study_to_plain(study, show_identifiers=show_identifiers) for study in joined]}
 
 
 def _study_to_plain(study: Study, *, show_identifiers: bool) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from heliotrope.criteria.calcification_prompts import GIVEN
 from heliotrope.domain.errors import OptionError
 from heliotrope.domain.study import Role
+from heliotrope.stations.place import StationOrder
 
 FACT_NAMES = frozenset(fact.name.lower() for fact in GIVEN)
 """Names under which `AnalyzeOptions.facts` takes a fact."""
@@ -34,6 +35,9 @@ class AnalyzeOptions:
     role: str | None = _option("Role of NIfTI files that have no sidecar, e.g. multi_echo_t2.")
     study: str | None = _option(
         "Key of one study, where the folder holds several; `heliotrope inspect` lists the keys."
+    )
+    station_order: str | None = _option(
+        "foot_first or head_first: stations whose files lost their position follow one another in order of name."
     )
     only: tuple[str, ...] = _option("Run these stages and what they use, instead of all the study permits.", ())
     muscles: str = _option(
@@ -64,6 +68,10 @@ class AnalyzeOptions:
         if self.muscles not in MUSCLE_SOURCES:
             raise OptionError(
                 f"option muscles: unknown source {self.muscles!r}", hint="one of: " + ", ".join(MUSCLE_SOURCES)
+            )
+        if self.station_order is not None and self.station_order not in set(StationOrder):
+            raise OptionError(
+                f"unknown station order {self.station_order!r}", hint="one of: " + ", ".join(StationOrder)
             )
         for name in ("labels", "study"):
             value = getattr(self, name)

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import Stage, StageInput, StageOutput
+from heliotrope.app.station_runs import run_by_station
 from heliotrope.app.store import StageStore, content_of, stage_key
 from heliotrope.domain.errors import HeliotropeError, OptionError
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, QuantityText
 from heliotrope.domain.study import Series, Study
+from heliotrope.stations.merge import Harmony
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of stages done, their total, and a line about the one that just ended."""
@@ -43,6 +45,14 @@ class PipelineRun:
     result: AnalysisResult
     failures: tuple[Failure, ...]
     keys: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Readers:
+    """Access to pixels, the same for every stage of a run."""
+
+    read_volume: Callable[[Series], Volume]
+    harmony_of: Callable[[Series], Harmony] | None
 
 
 @dataclass
@@ -81,6 +91,7 @@ def run_stages(
     read_volume: Callable[[Series], Volume],
     store: StageStore,
     progress: Progress,
+    harmony_of: Callable[[Series], Harmony] | None = None,
 ) -> PipelineRun:
     """Run every stage the study permits, in order.
 
@@ -88,8 +99,9 @@ def run_stages(
     """
     content = content_of(study)
     state = _Progress()
+    readers = _Readers(read_volume, harmony_of)
     for number, stage in enumerate(stages):
-        line = _run_stage(stage, study, options, read_volume=read_volume, store=store, content=content, state=state)
+        line = _run_stage(stage, study, options, readers=readers, store=store, content=content, state=state)
         progress(number + 1, len(stages), line)
     store.forget_all_but(state.keys)
     return PipelineRun(_assemble(study, stages, state), tuple(state.failures), state.keys)
@@ -100,7 +112,7 @@ def _run_stage(
     study: Study,
     options: AnalyzeOptions,
     *,
-    read_volume: Callable[[Series], Volume],
+    readers: _Readers,
     store: StageStore,
     content: str,
     state: _Progress,
@@ -115,7 +127,7 @@ def _run_stage(
     reused = output is not None
     if output is None:
         try:
-            output = stage.run(_input_of(stage, study, selected, options, read_volume, state))
+            output = _perform(stage, _input_of(stage, study, selected, options, readers, state))
         except HeliotropeError as error:
             return _fail(stage, Failure(stage.name, error.code, error.message), state)
         except MemoryError:
@@ -160,12 +172,18 @@ def _delivered(output: StageOutput) -> tuple[str, ...]:
     return tuple(sorted(maps | {item.quantity for item in output.measurements if item.value is not None}))
 
 
+def _perform(stage: Stage, given: StageInput) -> StageOutput:
+    if stage.by_station and any(series.stations for series in given.series):
+        return run_by_station(stage, given)
+    return stage.run(given)
+
+
 def _input_of(
     stage: Stage,
     study: Study,
     series: tuple[Series, ...],
     options: AnalyzeOptions,
-    read_volume: Callable[[Series], Volume],
+    readers: _Readers,
     state: _Progress,
 ) -> StageInput:
     used = [state.outputs[name] for name in stage.uses if name in state.outputs]
@@ -173,7 +191,8 @@ def _input_of(
         study=study,
         series=series,
         options=options,
-        read_volume=read_volume,
+        read_volume=readers.read_volume,
+        harmony_of=readers.harmony_of,
         maps=_merged_maps(used),
         labels=_last_labels(used),
         backgrounds={name: volume for output in used for name, volume in output.backgrounds.items()},

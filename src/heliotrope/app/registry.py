@@ -18,11 +18,13 @@ from heliotrope.app.stages import (
     layers,
     measurements,
     radiograph,
+    stations,
     stir_ratio,
     t2,
 )
 
 STAGES: tuple[Stage, ...] = (
+    *stations.STAGES,
     *fat_fraction.STAGES,
     *t2.STAGES,
     *diffusion.STAGES,

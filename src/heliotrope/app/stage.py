@@ -12,6 +12,7 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed, QualityCheck
 from heliotrope.domain.study import Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.stations.merge import Harmony
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class StageInput:
         Outputs of the earlier stages named in `Stage.uses`, and of no others.
     read_volume : callable
         Loads a series' pixels as a `Volume` (x, y, z[, n]).
+    harmony_of : callable or None
+        How the stations of a joined series fit together.
     """
 
     study: Study
@@ -57,6 +60,7 @@ class StageInput:
     backgrounds: Mapping[str, Volume] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     findings: tuple[Finding, ...] = ()
+    harmony_of: Callable[[Series], Harmony] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ class Stage:
         Whether it reads the person's labels of the options itself. Only then do they belong to its key: a corrected
         label
         map leaves every other stage as it was.
+    by_station : bool
+        Reads every voxel for itself: of a series joined from stations it runs on each station alone, and the maps are
+        joined afterward without averaging.
     """
 
     name: str
@@ -114,3 +121,4 @@ class Stage:
     uses: tuple[str, ...] = ()
     reads_labels: bool = False
     material: Callable[[], str] | None = None
+    by_station: bool = False

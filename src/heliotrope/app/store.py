@@ -45,6 +45,11 @@ def _hash_of_labels(path: Path) -> str:
     return _hash_of_file(path) + (_hash_of_file(legend) if legend.is_file() else "")
 
 
+def _identity_of(series: Series) -> str:
+    own = f"{series.key}|{series.role}|{series.grid}|{series.acquisition}"
+    return "+".join([own, *(_identity_of(station) for station in series.stations)])
+
+
 def stage_key(
     stage: Stage,
     series: Sequence[Series],
@@ -65,7 +70,7 @@ def stage_key(
         "stage": stage.name,
         "version": stage.version,
         "content": content,
-        "series": [f"{item.key}|{item.role}|{item.grid}|{item.acquisition}" for item in series],
+        "series": [_identity_of(item) for item in series],
         "options": chosen,
         "material": None if stage.material is None else stage.material(),
         "uses": {name: used_keys.get(name) for name in stage.uses},

@@ -37,6 +37,12 @@ def analyze(
     study_key: str | None = typer.Option(
         None, "--study", help="Key of one study, where the folder holds several.", metavar="KEY"
     ),
+    station_order: str | None = typer.Option(
+        None,
+        "--station-order",
+        help="foot_first or head_first: stations without positions follow one another in order of name.",
+        metavar="ORDER",
+    ),
     only: list[str] = typer.Option(
         [], "--only", help="Run this stage and what it uses; may be repeated.", metavar="STAGE"
     ),
@@ -48,7 +54,12 @@ def analyze(
     """Analyze a study: maps, labels, measurements, findings, and a report to open."""
     options = AnalyzeOptions() if plan is None else AnalyzeOptions.from_plan(read_mapping(plan, what="plan file"))
     options = options.overridden_by(
-        labels=labels, role=role, study=study_key, only=tuple(only), show_identifiers=show_identifiers
+        labels=labels,
+        role=role,
+        study=study_key,
+        station_order=station_order,
+        only=tuple(only),
+        show_identifiers=show_identifiers,
     )
     return answer_outcome(run_analysis(study, out, options), as_json=as_json)
 

@@ -168,6 +168,9 @@ class Series:
         Gaps, duplicates, tilt, interruption: what was found and what was done.
     synthetic : bool
         True when the header says the image was generated.
+    stations : tuple of Series
+        The series that this one is put together from, from its low end to its high end along the axis they follow;
+        empty for a series as it was scanned. `frames` is then empty, and `grid` spans all of them.
     """
 
     key: str
@@ -182,6 +185,7 @@ class Series:
     frames: tuple[FrameSource, ...]
     defects: tuple[str, ...] = ()
     synthetic: bool = False
+    stations: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True)

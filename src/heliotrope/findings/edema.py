@@ -243,7 +243,10 @@ def _excluded_note(excluded: Mapping[str, float]) -> tuple[str, ...]:
 def symmetry_finding(asymmetry: Measurement, *, positive: bool) -> Finding:
     """Symmetric, asymmetric or undetermined, from the interval of the asymmetry index of one structure."""
     title = name_region(asymmetry.region)
-    limits = (f"System default, not a published cut-off: symmetric within {SYMMETRY_BAND:.2f} of zero.",)
+    limits = (
+        f"System default, not a published cut-off: symmetric within {SYMMETRY_BAND:.2f} of zero.",
+        *(note for note in asymmetry.notes if note.startswith("Left and right")),
+    )
     evidence = ("symmetry-band",)
     details: dict[str, str | float | None] = {"asymmetry": asymmetry.value, "class": "not assessed"}
     if asymmetry.value is None or not positive:

@@ -36,6 +36,7 @@ from heliotrope.report.statements import (
     regional_findings,
     verdict_blocks,
 )
+from heliotrope.report.station_pictures import station_blocks
 from heliotrope.report.tables import (
     is_regional,
     measurement_table,
@@ -152,7 +153,7 @@ def _regions(result: AnalysisResult) -> Section:
 
 
 def _pictures(result: AnalysisResult) -> Section | None:
-    blocks: list[Block] = []
+    blocks: list[Block] = [*station_blocks(result)]
     labels = label_figure(result)
     if labels is not None:
         blocks.append(labels)

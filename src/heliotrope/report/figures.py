@@ -80,6 +80,14 @@ class Marker:
     text: str
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A dashed line across the picture at a row given as a voxel index along the view's row axis, with a short text."""
+
+    row: float
+    text: str
+
+
 def encode(canvas: Canvas) -> tuple[bytes, int, int]:
     """Draw, and pack as PNG with an adaptive palette; bytes, width and height."""
     agg = FigureCanvasAgg(canvas)
@@ -115,6 +123,7 @@ def draw_slice(
     overlay: Overlay | None = None,
     outlines: Outlines | None = None,
     markers: Sequence[Marker] = (),
+    rules: Sequence[Rule] = (),
     text: str = "",
     synthetic: bool = False,
 ) -> Picture:
@@ -135,6 +144,8 @@ def draw_slice(
     outlines : Outlines, optional
     markers : sequence of Marker
         Drawn when within half a slice of `index`.
+    rules : sequence of Rule
+        Lines across the picture.
     text : str
         Top left corner.
     synthetic : bool
@@ -164,6 +175,8 @@ def draw_slice(
         _draw_outlines(axes, _crop(view.cut(outlines.labels, index), window), outlines.regions, view)
     for marker in markers:
         _draw_marker(axes, marker, view, index, window)
+    for rule in rules:
+        _draw_rule(axes, rule, view, window, width_mm)
     axes.set_xlim(0.0, width_mm)
     axes.set_ylim(height_mm, 0.0)
     _write(axes, 0.012, 0.5, view.left_letter, ha="left", va="center", fontsize=13, fontweight="bold")
@@ -241,6 +254,14 @@ def _draw_marker(axes: Any, marker: Marker, view: SliceView, index: int, window:
         fontweight="bold",
         path_effects=_STROKE,
     )
+
+
+def _draw_rule(axes: Any, rule: Rule, view: SliceView, window: Window, width_mm: float) -> None:
+    row = view.n_rows - 1 - rule.row if view.flip_rows else rule.row
+    y = (row + 0.5 - window.top) * view.row_mm
+    axes.plot([0.0, width_mm], [y, y], color="#FFD24A", linewidth=0.9, linestyle=(0, (6, 4)))
+    style = {"color": "#FFD24A", "fontsize": 7.5, "path_effects": _STROKE}
+    axes.text(0.985 * width_mm, y, rule.text, ha="right", va="bottom", **style)
 
 
 def _draw_bar(axes: Any, width_mm: float, height_mm: float) -> None:

@@ -173,7 +173,7 @@ def _run_ivim(stage_input: StageInput) -> StageOutput:
 
 
 STAGES = (
-    Stage("adc", 1, (ADC,), _select_adc, _run_adc),
-    Stage("dti", 1, DTI, _select_dti, _run_dti),
-    Stage("ivim", 1, IVIM, _select_ivim, _run_ivim),
+    Stage("adc", 1, (ADC,), _select_adc, _run_adc, by_station=True),
+    Stage("dti", 1, DTI, _select_dti, _run_dti, by_station=True),
+    Stage("ivim", 1, IVIM, _select_ivim, _run_ivim, by_station=True),
 )

@@ -37,12 +37,19 @@ from heliotrope.measure.edema_reference import SiteRatio, healthy_t2_band_ms, re
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean, muscles_of
 from heliotrope.segment.transfer import resample_labels
+from heliotrope.stations.layout import is_scanned_by_side
 
 T2_LIMIT_MS = {3.0: 39.0, 1.5: 41.0}
 """Upper limit of normal water T2 unless the site gives its own; evidence ``t2-upper-limit-default``. [ms]"""
 
 DISAGREEMENT_POINTS = 10.0
 """STIR and T2 fractions that differ by more are flagged. [percentage points]"""
+
+SIDES_APART = (
+    "Left and right were scanned separately: a difference of receiver gain or position between both scans is part of "
+    "this asymmetry."
+)
+"""Stands beside every comparison of sides that were not in one image."""
 
 _DESCRIPTORS = (
     ("edema_clusters", "Edema clusters", Unit.PER_100_MILLILITER, "Separate sets of edema per volume of muscle."),
@@ -114,6 +121,7 @@ QUANTITIES = (
 class _Scene:
     """Labels and maps brought onto one grid."""
 
+    study: Study
     grid: Grid
     index: RegionIndex
     muscle: NDArray[np.bool_]
@@ -173,6 +181,7 @@ def _scene(given: StageInput, labels: LabelMap, grid: Grid) -> _Scene:
 
     t2 = given.maps.get("water_t2")
     return _Scene(
+        study=given.study,
         grid=grid,
         index=index,
         muscle=muscle,
@@ -308,6 +317,8 @@ def _read(
     rows = measure_edema(image, index, regions, generator=generator)
     structures = list(dict.fromkeys(region.structure for region in regions))
     asymmetry = measure_asymmetry(image, index, structures, generator=generator)
+    if any(is_scanned_by_side(series) for series in scene.study.series):
+        asymmetry = tuple(replace(item, notes=(*item.notes, SIDES_APART)) for item in asymmetry)
     if not leads:
         return (*rows, *asymmetry), ()
     noise = _noise(image, index, regions)

@@ -261,4 +261,4 @@ def output(result: FatFractionMaps, sentence: str) -> StageOutput:
     )
 
 
-STAGES = (Stage("fat-fraction", 2, QUANTITIES, _select, _run),)
+STAGES = (Stage("fat-fraction", 2, QUANTITIES, _select, _run, by_station=True),)

@@ -310,6 +310,7 @@ STAGES: tuple[Stage, ...] = (
         select=_select_two_pass,
         run=_run_two_pass,
         uses=("fat-fraction",),
+        by_station=True,
     ),
     Stage(
         name="water-t2-joint",
@@ -318,5 +319,6 @@ STAGES: tuple[Stage, ...] = (
         select=_select_joint,
         run=_run_joint,
         uses=("water-t2",),
+        by_station=True,
     ),
 )

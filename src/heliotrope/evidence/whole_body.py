@@ -1,0 +1,55 @@
+"""Evidence behind joined stations, the inventory of the whole body and the profile along a limb."""
+
+from __future__ import annotations
+
+from heliotrope.evidence.model import Statement, Status
+
+STATEMENTS: tuple[Statement, ...] = (
+    Statement(
+        "station-overlap",
+        "Neighboring stations are joined when they share at least 20 mm, one contrast, one resolution and one frame of "
+        "reference; otherwise they stay apart",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "stations.layout",
+    ),
+    Statement(
+        "station-shift",
+        "A station is moved by the translation of at most 5 mm that makes it most like its neighbor in their overlap; "
+        "less than half a voxel is not believed",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "stations.overlap",
+    ),
+    Statement(
+        "station-gain",
+        "Gains are the least-squares solution of the robust median log ratios of all overlaps with mean log gain 0, "
+        "held within 0.5 to 2; roll-off is a second-order polynomial across the slices that fades to the station's "
+        "middle",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "stations.chain",
+    ),
+    Statement(
+        "station-seam",
+        "A seam is good when local means of both stations differ by at most 5 % (median) and their correlation is at "
+        "least 0.5",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "stations.merge",
+    ),
+    Statement(
+        "station-nearest",
+        "Maps and images that are measured are never averaged at a seam: every slice comes from the station whose "
+        "middle, which stands for the isocenter, is nearer",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "stations.merge",
+    ),
+)
+"""Rules behind `stations` and what is measured over the whole body."""

@@ -1,0 +1,1 @@
+"""Several stations of one contrast, one above the other, to one image."""
