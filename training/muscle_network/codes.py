@@ -34,5 +34,8 @@ PIXEL_MM = 1.35
 CROP = 160
 """Pixels of one leg's crop; 216 mm."""
 
+SLICES = 3
+"""Slices the network sees: the one toward the foot, its own, the one toward the head."""
+
 CANVAS = 208
 """Pixels of a stored tissue map, from which warped crops are cut."""

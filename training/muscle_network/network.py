@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training.muscle_network.codes import CLASSES, LEVELS
+from training.muscle_network.codes import CLASSES, LEVELS, SLICES
+
+
+CHANNELS = (16, 40, 80, 160, 288)
+"""Features per resolution, from the pixel up; few where the image is large, since the processor's memory is the limit."""
 
 
 class _Block(nn.Module):
@@ -22,12 +26,12 @@ class _Block(nn.Module):
 
 
 class MuscleNetwork(nn.Module):
-    """Image (b, 1, CROP, CROP) to class logits (b, classes, CROP, CROP) and level logits (b, levels)."""
+    """Image (b, SLICES, CROP, CROP) to class logits (b, classes, CROP, CROP) and level logits (b, levels)."""
 
-    def __init__(self, width: int = 18, depth: int = 5) -> None:
+    def __init__(self, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
-        channels = [min(width * 2**level, 288) for level in range(depth)]
-        self.down = nn.ModuleList(_Block(1 if i == 0 else channels[i - 1], channels[i]) for i in range(depth))
+        depth = len(channels)
+        self.down = nn.ModuleList(_Block(SLICES if i == 0 else channels[i - 1], channels[i]) for i in range(depth))
         ups = range(depth - 1, 0, -1)
         self.up = nn.ModuleList(nn.ConvTranspose2d(channels[i], channels[i - 1], 2, 2) for i in ups)
         self.join = nn.ModuleList(_Block(channels[i - 1] * 2, channels[i - 1]) for i in ups)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from training.muscle_network.codes import BONE_CLASS, CROP, FAT_CLASS, OTHER_LEG, OTHER_MUSCLE_CLASS
+from training.muscle_network.codes import BONE_CLASS, CROP, FAT_CLASS, OTHER_LEG, OTHER_MUSCLE_CLASS, SLICES
 
 _BANK_SIZE, _BANK_MARGIN = 160, 40
 _bank: dict[int, Tensor] = {}
@@ -48,9 +48,17 @@ def noise(batch: int, channels: int, cells: int) -> Tensor:
     return fields.view(batch, channels, CROP, CROP)
 
 
+def through(batch: int, cells: int) -> Tensor:
+    """Smooth random fields (b, SLICES, x, y) that neighboring slices share in part."""
+    return (noise(batch, 1, cells) + noise(batch, SLICES, cells)) * 0.7
+
+
 def warp(maps: Tensor, strength: float = 1.0) -> Tensor:
-    """Random affine and elastic deformation of tissue maps (b, canvas, canvas) to (b, CROP, CROP)."""
-    batch, canvas, _ = maps.shape
+    """Random affine and elastic deformation of tissue maps (b, SLICES, canvas, canvas) to (b, SLICES, CROP, CROP).
+
+    Neighboring slices are deformed alike, but for a shift of a few millimeters.
+    """
+    batch, slices, canvas, _ = maps.shape
     angle = uniform(-0.32, 0.32, batch) * strength
     scale_x = 1 + uniform(-0.24, 0.22, batch) * strength
     scale_y = scale_x * (1 + uniform(-0.12, 0.12, batch) * strength)
@@ -63,15 +71,20 @@ def warp(maps: Tensor, strength: float = 1.0) -> Tensor:
     shift = uniform(-0.10, 0.10, batch, 2) * strength
     bend = strength * sum(noise(batch, 2, cells) * per_image(0, size, batch) for cells, size in _BENDS)
     places = torch.stack([y + shift[:, 1].view(-1, 1, 1) + bend[:, 1], x + shift[:, 0].view(-1, 1, 1) + bend[:, 0]], -1)
-    bent = F.grid_sample(maps[:, None].float(), places, mode="nearest", padding_mode="zeros", align_corners=False)
-    return bent[:, 0].long()
+    slid = torch.zeros(batch, slices, 1, 1, 2)
+    slid[:, 0::2] = 0.012 * torch.randn(batch, 2, 1, 1, 2)
+    places = (places[:, None] + slid).view(batch * slices, CROP, CROP, 2)
+    codes = maps.reshape(batch * slices, 1, canvas, canvas).float()
+    bent = F.grid_sample(codes, places, mode="nearest", padding_mode="zeros", align_corners=False)
+    return bent.view(batch, slices, CROP, CROP).long()
 
 
 _BENDS = ((5, 0.022), (10, 0.010), (22, 0.0035))
 
 
 def target(tissue: Tensor) -> Tensor:
-    """Classes the network must give for tissue codes."""
+    """Classes (b, CROP, CROP) the network must give for the middle slice of tissue codes."""
+    tissue = tissue[:, SLICES // 2]
     classes = tissue.clone()
     classes[(tissue >= 14) & (tissue <= 15)] = BONE_CLASS
     classes[(tissue >= 16) & (tissue <= 19)] = OTHER_MUSCLE_CLASS
@@ -82,26 +95,35 @@ def target(tissue: Tensor) -> Tensor:
 
 def remove_other_leg(tissue: Tensor) -> Tensor:
     """Turn the other leg into air in some images: one-leg studies."""
-    alone = torch.rand(len(tissue)) < 0.2
-    return torch.where(alone.view(-1, 1, 1) & (tissue >= OTHER_LEG), torch.zeros_like(tissue), tissue)
+    alone = torch.rand(len(tissue), 1, 1, 1) < 0.2
+    return torch.where(alone & (tissue >= OTHER_LEG), torch.zeros_like(tissue), tissue)
 
 
 def render(tissue: Tensor) -> Tensor:
-    """Images (b, 1, CROP, CROP), normalized, of tissue codes (b, CROP, CROP)."""
+    """Images (b, SLICES, CROP, CROP), normalized, of tissue codes of that shape."""
     batch = len(tissue)
     brightness = _brightness(batch)
-    image = torch.gather(brightness, 1, tissue.view(batch, -1)).view(batch, 1, CROP, CROP)
+    image = torch.gather(brightness, 1, tissue.view(batch, -1)).view(tissue.shape)
     local = torch.where(tissue >= OTHER_LEG, tissue - OTHER_LEG, tissue)
-    muscle = (((local >= 1) & (local <= 11)) | ((local >= 16) & (local <= 19)))[:, None].float()
+    muscle = (((local >= 1) & (local <= 11)) | ((local >= 16) & (local <= 19))).float()
     fat = brightness[:, 13].view(batch, 1, 1, 1)
     image = _with_muscle_disease(image, tissue, local, muscle, fat)
     image = _with_septa_and_subcutis(image, tissue, local, muscle, fat, brightness[:, 21].view(batch, 1, 1, 1))
-    voids = (noise(batch, 1, 30) > per_image(2.2, 3.2, batch)).float() * sometimes(0.1, batch) * (local > 0)[:, None]
+    voids = (through(batch, 30) > per_image(2.2, 3.2, batch)).float() * sometimes(0.1, batch) * (local > 0)
     image = image * (1 - voids) + voids * per_image(0, 0.1, batch)
     inverted = sometimes(0.04, batch)
     image = image.clamp_min(0)
-    image = image * (1 - inverted) + (1 - image).clamp(0, 1) * inverted * (tissue > 0)[:, None].float()
-    return _scanned(image)
+    image = image * (1 - inverted) + (1 - image).clamp(0, 1) * inverted * (tissue > 0).float()
+    return _without_neighbors(_scanned(image))
+
+
+def _without_neighbors(image: Tensor) -> Tensor:
+    """Blank one or both neighbors of some slices: ends of a stack, and slices far apart."""
+    batch = len(image)
+    lower, upper = torch.rand(batch), torch.rand(batch)
+    lower, upper = torch.where(torch.rand(batch) < 0.15, torch.zeros(2, batch), torch.stack([lower, upper]))
+    keep = torch.stack([lower > 0.08, torch.ones(batch, dtype=torch.bool), upper > 0.08], 1)
+    return image * keep.view(batch, SLICES, 1, 1)
 
 
 def _brightness(batch: int) -> Tensor:
@@ -138,32 +160,32 @@ def _brightness(batch: int) -> Tensor:
 def _with_muscle_disease(image: Tensor, tissue: Tensor, local: Tensor, muscle: Tensor, fat: Tensor) -> Tensor:
     batch = len(image)
     texture = sum(
-        noise(batch, 1, cells) * per_image(0, size, batch) for cells, size in ((48, 0.05), (18, 0.06), (CROP, 0.06))
+        through(batch, cells) * per_image(0, size, batch) for cells, size in ((48, 0.05), (18, 0.06), (CROP, 0.06))
     )
     image = image * (1 + muscle * texture)
     streaks = torch.zeros_like(image)
     for cells in (14, 26, 40):
-        where = (noise(batch, 1, 8) > per_image(-0.3, 1.5, batch)).float()
-        line = 1 - noise(batch, 1, cells).abs() / per_image(0.02, 0.12, batch)
+        where = (through(batch, 8) > per_image(-0.3, 1.5, batch)).float()
+        line = 1 - through(batch, cells).abs() / per_image(0.02, 0.12, batch)
         streaks = torch.maximum(streaks, line.clamp(0, 1) * where)
     streaks = streaks * per_image(-0.2, 0.9, batch).clamp_min(0) * muscle
     color = torch.where(torch.rand(batch, 1, 1, 1) < 0.7, fat, per_image(0, 1, batch))
     image = image * (1 - streaks) + color * streaks
-    field = (noise(batch, 1, 9) + 0.4 * noise(batch, 1, 30)) * per_image(0.3, 1.0, batch) + per_image(-1.2, 0.5, batch)
+    field = (through(batch, 9) + 0.4 * through(batch, 30)) * per_image(0.3, 1.0, batch) + per_image(-1.2, 0.5, batch)
     replaced = field.clamp(0, 1) * per_image(0, 0.9, batch) * sometimes(0.25, batch) * muscle
     image = image * (1 - replaced) + fat * replaced
-    patch = ((noise(batch, 1, 7) - per_image(-0.4, 1.2, batch)) * 1.5).clamp(0, 1) * sometimes(0.35, batch)
-    edema = patch * (muscle + 0.5 * (local == 13)[:, None]).clamp(0, 1)
-    reticular = (1 - noise(batch, 1, 24).abs() / 0.15).clamp(0, 1) * sometimes(0.15, batch) * (local == 12)[:, None]
-    fascia = _edges(tissue, (local > 0) & (local != 21)) * (local == 13)[:, None] * sometimes(0.2, batch)
+    patch = ((through(batch, 7) - per_image(-0.4, 1.2, batch)) * 1.5).clamp(0, 1) * sometimes(0.35, batch)
+    edema = patch * (muscle + 0.5 * (local == 13)).clamp(0, 1)
+    reticular = (1 - through(batch, 24).abs() / 0.15).clamp(0, 1) * sometimes(0.15, batch) * (local == 12)
+    fascia = _edges(tissue, (local > 0) & (local != 21)) * (local == 13) * sometimes(0.2, batch)
     return image * (1 + (edema + reticular + fascia) * per_image(-0.3, 1.4, batch))
 
 
 def _edges(tissue: Tensor, inside: Tensor) -> Tensor:
-    codes = tissue.float()[:, None]
+    codes = tissue.float()
     padded = F.pad(codes, (0, 1, 0, 1), mode="replicate")
     differs = (padded[:, :, 1:, :-1] != codes) | (padded[:, :, :-1, 1:] != codes)
-    return differs.float() * inside[:, None]
+    return differs.float() * inside
 
 
 def _with_septa_and_subcutis(
@@ -172,12 +194,12 @@ def _with_septa_and_subcutis(
     batch = len(image)
     thin = _edges(tissue, (local >= 1) & (local != 12) & (local != 21))
     thick = F.max_pool2d(thin, 3, 1, 1) * muscle
-    seen = (0.65 + 0.4 * noise(batch, 1, 12)).clamp(0, 1) * per_image(0.05, 1, batch) ** 0.7
-    wide = (noise(batch, 1, 10) > per_image(0.3, 1.8, batch)).float()
+    seen = (0.65 + 0.4 * through(batch, 12)).clamp(0, 1) * per_image(0.05, 1, batch) ** 0.7
+    wide = (through(batch, 10) > per_image(0.3, 1.8, batch)).float()
     septa = torch.maximum(thin * seen, thick * wide * seen)
     color = torch.where(torch.rand(batch, 1, 1, 1) < 0.75, fat, per_image(0, 0.6, batch))
     image = image * (1 - septa) + color * septa
-    strands = (1 - noise(batch, 1, 20).abs() / 0.08).clamp(0, 1) * per_image(0, 0.5, batch) * (local == 12)[:, None]
+    strands = (1 - through(batch, 20).abs() / 0.08).clamp(0, 1) * per_image(0, 0.5, batch) * (local == 12)
     return image * (1 - strands) + strands * skin
 
 
@@ -218,8 +240,8 @@ def _blurred(image: Tensor, sigma_x: Tensor, sigma_y: Tensor) -> Tensor:
 
 
 def normalize(image: Tensor) -> Tensor:
-    """Scale each image's 1st to 99th percentile to 0..1, clipped at 1.3; inference does the same."""
-    flat = image.reshape(len(image), -1)
+    """Scale the middle slice's 1st to 99th percentile to 0..1, clipped at 1.3; inference does the same."""
+    flat = image[:, SLICES // 2].reshape(len(image), -1)
     high = torch.quantile(flat[:, ::5], 0.99, dim=1).view(-1, 1, 1, 1)
     low = torch.quantile(flat[:, ::5], 0.01, dim=1).view(-1, 1, 1, 1)
     return ((image - low) / (high - low + 1e-6)).clamp(0, 1.3)

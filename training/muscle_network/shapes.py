@@ -47,6 +47,10 @@ class Leg:
     height: float
 
 
+Pair = tuple[Leg | None, Leg | None]
+"""Both legs in one slice, the patient's left first, on one padded grid (x to the right, y to anterior)."""
+
+
 def distance_mm(mask: Mask) -> NDArray[np.float64]:
     """Distance from every pixel outside `mask` to it."""
     if not mask.any():
@@ -191,25 +195,27 @@ def _under_fascia(leg: Leg, rng: np.random.Generator) -> tuple[Codes, Mask]:
     return whole, region
 
 
-def tissue_map(legs: tuple[Leg | None, Leg | None], side: int, rng: np.random.Generator) -> Codes:
+def tissue_map(legs: Pair, side: int, rng: np.random.Generator) -> Codes:
     """Draw one random variant of the tissues around both legs.
 
     Parameters
     ----------
     legs : pair of Leg or None
-        Patient's left first, on one padded grid (x to the right, y to anterior).
+        The one of `side` must be there.
     side : 0 or 1
-        The leg to center on; the right one is mirrored.
+        The leg whose tissue keeps its code; `OTHER_LEG` is added to that of the other.
 
     Returns
     -------
-    uint8 array (CANVAS, CANVAS)
+    uint8 array of the legs' shape
         Codes of `training.muscle_network.codes`.
     """
     own = legs[side]
     assert own is not None
     shape = own.muscles.shape
-    parts = [None if leg is None else _under_fascia(leg, rng) for leg in legs]
+    # drawn apart, so that slices sharing a seed share fat and skin whatever lies under their fascia
+    deep, rng = rng.spawn(2)
+    parts = [None if leg is None else _under_fascia(leg, deep) for leg in legs]
     distances = [np.full(shape, 999.0) if part is None else distance_mm(part[1]) for part in parts]
     fat_mm = rng.choice([rng.uniform(2.5, 9), rng.uniform(6, 18), rng.uniform(12, 40)], p=[0.35, 0.45, 0.2])
     body = np.zeros(shape, bool)
@@ -240,12 +246,18 @@ def tissue_map(legs: tuple[Leg | None, Leg | None], side: int, rng: np.random.Ge
         result[other[0] > 0] = other[0][other[0] > 0] + OTHER_LEG
     assert mine is not None
     result[mine[0] > 0] = mine[0][mine[0] > 0]
-    return _centered(result, side)
+    return result
 
 
-def _centered(tissue: Codes, side: int) -> Codes:
-    center = np.round(np.argwhere((tissue > 0) & (tissue < OTHER_LEG)).mean(0)).astype(int)
+def center_of(tissue: Codes) -> tuple[int, int]:
+    """Pixel at the center of the leg that keeps its codes, skin and fat included."""
+    x, y = np.round(np.argwhere((tissue > 0) & (tissue < OTHER_LEG)).mean(0)).astype(int)
+    return int(x), int(y)
+
+
+def canonical(tissue: Codes, side: int, center: tuple[int, int]) -> Codes:
+    """Tissue map (CANVAS, CANVAS) about a center, a right leg mirrored so that medial is at +x."""
     padded = np.pad(tissue, CANVAS)
-    start = center + CANVAS - CANVAS // 2
-    crop = padded[start[0] : start[0] + CANVAS, start[1] : start[1] + CANVAS]
+    x, y = (place + CANVAS - CANVAS // 2 for place in center)
+    crop = padded[x : x + CANVAS, y : y + CANVAS]
     return np.ascontiguousarray(crop[::-1] if side == 1 else crop)

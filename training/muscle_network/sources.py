@@ -9,18 +9,34 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+from itertools import pairwise
 from multiprocessing import Pool
 from pathlib import Path
 
 import nibabel
 import numpy as np
-from training.muscle_network.codes import LEVELS, MUSCLES, OTHER_MUSCLE, PIXEL_MM, VESSEL
-from training.muscle_network.shapes import Codes, Leg, largest_pieces, resample_labels, tissue_map
+from training.muscle_network.codes import CANVAS, LEVELS, MUSCLES, OTHER_MUSCLE, PIXEL_MM, VESSEL
+from training.muscle_network.shapes import (
+    Codes,
+    Leg,
+    Pair,
+    canonical,
+    center_of,
+    depth_mm,
+    distance_mm,
+    largest_pieces,
+    resample_labels,
+    tissue_map,
+)
 
 HELD_OUT = ("THIGH_049", "THIGH_014", "THIGH_061", "THIGH_119", "HV005")
 """People kept for validation; every map of these people is held out."""
 
-VARIANTS_OF_THIGH, VARIANTS_OF_BODY = 3, 2
+VARIANTS_OF_THIGH, VARIANTS_OF_BODY = 2, 2
+THICK_MM, CENTERS_MM, SPACING_OF_BODY_MM = 15.0, 11.0, 4.0
+"""Stacks further apart than the first get slices in between; labeled slices lie about the second apart."""
+NEIGHBOR_MM = (4.0, 26.0)
+"""Distance of the neighboring slices that the network sees beside its own."""
 SMALLEST_LEG_PIXELS = 150
 QUADRICEPS_OF_A_THIGH_MM2 = 600.0
 _BONES = {"femur", "tibia", "fibula", "ilium", "sacrum"}
@@ -53,35 +69,82 @@ def _cropped(*arrays: np.ndarray, margin: int = 40) -> list[np.ndarray]:
 
 def _two_legs(labels: Codes) -> tuple[Codes, Codes]:
     """Split one slice between the legs by two-means on x."""
+    if not labels.any():
+        return labels, labels
     columns = np.argwhere(labels > 0)[:, 0]
     low, high = np.percentile(columns, [10, 90])
     for _ in range(10):
         middle = (low + high) / 2
+        if not low < high:
+            break
         low, high = columns[columns <= middle].mean(), columns[columns > middle].mean()
     x = np.arange(labels.shape[0])[:, None]
     middle = (low + high) / 2
     return np.where(x <= middle, labels, 0).astype(np.uint8), np.where(x > middle, labels, 0).astype(np.uint8)
 
 
+def halved_spacing(slices: list[Codes]) -> list[Codes]:
+    """Put a slice between every two, each label's signed distances averaged: shapes halfway between both."""
+    filled = [slices[0]]
+    for below, above in pairwise(slices):
+        nearest = np.full(below.shape, np.inf)
+        middle = np.zeros_like(below)
+        for label in np.union1d(below, above):
+            inside = (below == label, above == label)
+            reach = [distance_mm(mask) - depth_mm(mask) if mask.any() else np.full(mask.shape, 12.0) for mask in inside]
+            away = (np.minimum(reach[0], 60) + np.minimum(reach[1], 60)) / 2
+            closer = away < nearest
+            middle[closer], nearest[closer] = label, away[closer]
+        filled += [middle, above]
+    return filled
+
+
+def _stack_of_thighs(path: Path) -> tuple[list[Codes], float]:
+    volume, zooms = _read(path)
+    first, *_, last = np.flatnonzero(volume.any(axis=(0, 1)))
+    slices = [resample_labels(volume[..., k].astype(np.uint8), zooms[:2]) for k in range(first, last + 1)]
+    slices = _cropped(*slices)
+    spacing_mm = zooms[2]
+    if spacing_mm > THICK_MM:
+        slices, spacing_mm = halved_spacing(slices), spacing_mm / 2
+    return slices, spacing_mm
+
+
+def triplets(pairs: list[Pair], spacing_mm: float, k: int, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw one variant of a leg's slice with its lower and upper neighbors, (3, CANVAS, CANVAS).
+
+    All three share one seed, so that fat and skin go on from slice to slice; a neighbor beyond the stack is air.
+    """
+    step = max(1, round(rng.uniform(*NEIGHBOR_MM) / spacing_mm))
+    seed, center = int(rng.integers(2**32)), None
+    drawn = np.zeros((3, CANVAS, CANVAS), np.uint8)
+    for channel, z in ((1, k), (0, k - step), (2, k + step)):
+        if 0 <= z < len(pairs) and pairs[z][side] is not None:
+            whole = tissue_map(pairs[z], side, np.random.default_rng(seed))
+            center = center_of(whole) if center is None else center
+            drawn[channel] = canonical(whole, side, center)
+    return drawn
+
+
 def thigh_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """All tissue-map variants of one thigh label map, and their levels."""
-    volume, zooms = _read(path)
+    slices, spacing_mm = _stack_of_thighs(path)
     rng = _rng_of(path)
-    slices = [k for k in range(volume.shape[2]) if volume[..., k].any()]
-    areas = np.array([(volume[..., k] > 0).sum() for k in slices])
-    maps, levels = [], []
-    for index, k in enumerate(slices):
-        if (index % 2 and zooms[2] < 5) or areas[index] < 0.2 * areas.max():
-            continue
-        (labels,) = _cropped(resample_labels(volume[..., k].astype(np.uint8), zooms[:2]))
+    areas = np.array([(labels > 0).sum() for labels in slices])
+    pairs: list[Pair] = []
+    for index, labels in enumerate(slices):
+        halves = _two_legs(labels)
         height = index / max(len(slices) - 1, 1)
-        pair = tuple(Leg(largest_pieces(half), None, height) for half in _two_legs(labels))
-        usable = tuple(leg if (leg.muscles > 0).sum() >= SMALLEST_LEG_PIXELS else None for leg in pair)
+        legs = [Leg(largest_pieces(half), None, height) for half in halves]
+        usable = [leg if (leg.muscles > 0).sum() >= SMALLEST_LEG_PIXELS else None for leg in legs]
+        pairs.append((usable[0], usable[1]))
+    maps = []
+    stride = max(1, round(CENTERS_MM / spacing_mm))
+    for k in range(int(rng.integers(stride)), len(pairs), stride):
         for side in (0, 1):
-            for _ in range(VARIANTS_OF_THIGH if usable[side] is not None else 0):
-                maps.append(tissue_map((usable[0], usable[1]), side, rng))
-                levels.append(LEVELS.index("thigh"))
-    return np.array(maps, np.uint8), np.array(levels, np.uint8)
+            if areas[k] >= 0.2 * areas.max() and pairs[k][side] is not None:
+                maps += [triplets(pairs, spacing_mm, k, side, rng) for _ in range(VARIANTS_OF_THIGH)]
+    return np.array(maps, np.uint8), np.full(len(maps), LEVELS.index("thigh"), np.uint8)
 
 
 def _body_leg(
@@ -121,26 +184,30 @@ def body_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
     with (path.parent / "legend.csv").open(newline="") as stream:
         legend = {int(row["value"]): (row["structure"], row["side"]) for row in csv.DictReader(stream)}
     volume, zooms = _read(path)
-    compact = {value: number for number, value in enumerate(np.unique(volume))}
-    decode = np.array(sorted(compact))
+    decode = np.unique(volume)
+    coded = np.searchsorted(decode, volume).astype(np.uint8)
     rng = _rng_of(path)
+    thinning = max(1, round(SPACING_OF_BODY_MM / zooms[2]))
+    spacing_mm = thinning * zooms[2]
+    chosen = [k for k in range(0, volume.shape[2], thinning) if volume[..., k].any()]
+    slices = [decode[labels] for labels in _cropped(*(resample_labels(coded[..., k], zooms[:2]) for k in chosen))]
+    pairs: list[Pair] = []
+    levels_of: list[tuple[int, int]] = []
+    for k, labels in zip(chosen, slices, strict=True):
+        left, right = (_body_leg(labels, legend, side, k / volume.shape[2]) for side in ("left", "right"))
+        pairs.append((left[0], right[0]))
+        levels_of.append((left[1], right[1]))
     maps, levels = [], []
-    step = max(1, round(4.0 / zooms[2]))
-    for k in range(0, volume.shape[2], step):
-        if not volume[..., k].any():
-            continue
-        coded = np.vectorize(compact.get, otypes=[np.uint8])(volume[..., k])
-        labels = decode[_cropped(resample_labels(coded, zooms[:2]))[0]]
-        pair = [_body_leg(labels, legend, side, k / volume.shape[2]) for side in ("left", "right")]
+    for k in range(len(pairs)):
         for side in (0, 1):
-            if pair[side][0] is None:
+            if pairs[k][side] is None:
                 continue
             for _ in range(VARIANTS_OF_BODY):
-                drawn = tissue_map((pair[0][0], pair[1][0]), side, rng)
-                if pair[side][1] == LEVELS.index("elsewhere"):
+                drawn = triplets(pairs, spacing_mm, k, side, rng)
+                if levels_of[k][side] == LEVELS.index("elsewhere"):
                     drawn = _with_organs(drawn, rng)
                 maps.append(drawn)
-                levels.append(pair[side][1])
+                levels.append(levels_of[k][side])
     return np.array(maps, np.uint8), np.array(levels, np.uint8)
 
 
@@ -148,8 +215,8 @@ def _with_organs(tissue: Codes, rng: np.random.Generator) -> Codes:
     """Fill the cavity of a trunk or neck with blobs of any brightness."""
     filled = tissue.copy()
     cavity = np.isin(tissue, [13, 43])
-    x, y = np.indices(tissue.shape)
-    points = np.argwhere(cavity)
+    x, y = np.indices(tissue.shape[1:])
+    points = np.argwhere(cavity[1])
     for _ in range(int(rng.integers(2, 12)) if len(points) else 0):
         center, radii = points[rng.integers(len(points))], rng.uniform(6, 40, 2) / PIXEL_MM
         inside = ((x - center[0]) / radii[0]) ** 2 + ((y - center[1]) / radii[1]) ** 2 < 1

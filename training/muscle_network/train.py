@@ -1,6 +1,6 @@
 """Train the network on generated images only.
 
-usage: python -m training.muscle_network.train CACHE_FOLDER OUT_FOLDER --minutes M [--resume] [--threads N]
+usage: python -m training.muscle_network.train CACHE_FOLDER OUT_FOLDER --steps N [--resume] [--threads N]
 """
 
 from __future__ import annotations
@@ -93,12 +93,12 @@ def validate(network: MuscleNetwork, images: Tensor, truth: Tensor) -> list[floa
 
 
 def main() -> None:
-    """Train for the given time; keeps the averaged weights and what is needed to go on."""
+    """Train for the given number of steps; keeps the averaged weights and what is needed to go on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cache", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, required=True, help="the learning rate falls to zero over them")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -123,8 +123,8 @@ def main() -> None:
     class_weight = torch.ones(len(CLASSES))
     class_weight[0], class_weight[12] = 0.6, 0.8
     started, losses = time.time(), []
-    while (share := (time.time() - started) / (60 * given.minutes)) < 1:
-        rate = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * (1 - share) ** 0.9
+    while step < given.steps:
+        rate = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * (1 - step / given.steps) ** 0.9
         for group in optimizer.param_groups:
             group["lr"] = max(rate, 1e-6)
         with torch.no_grad():
