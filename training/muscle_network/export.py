@@ -37,7 +37,7 @@ def export(run: Path, target: Path) -> dict[str, object]:
         dynamo=False,
     )
     _require_same_answers(network, target)
-    last = sorted(run.glob("validation-*.json"))[-1]
+    last = max(run.glob("validation-*.json"))
     record: dict[str, object] = {
         "name": "thigh_muscles",
         "classes": list(CLASSES),

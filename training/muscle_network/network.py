@@ -7,9 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from training.muscle_network.codes import CLASSES, LEVELS, SLICES
 
-
 CHANNELS = (16, 40, 80, 160, 288)
-"""Features per resolution, from the pixel up; few where the image is large, since the processor's memory is the limit."""
+"""Features per resolution, from the pixel up; few where the image is large: there memory sets the pace."""
 
 
 class _Block(nn.Module):
