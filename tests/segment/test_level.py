@@ -6,36 +6,20 @@ import numpy as np
 import pytest
 
 from heliotrope.domain.errors import QualityRefusal
-from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.domain.study import Role
-from heliotrope.domain.units import Unit
 from heliotrope.segment.level import recognize_level
 from heliotrope.segment.tissues import segment_tissues
 from tests.segment import limbs
+from tests.segment.trunks import draw_trunk
 
 
-def _trunk(*, gas: bool) -> Volume:
-    """An ellipse of 330 x 210 mm with a spine, muscle wall, organs and, if asked, bowel gas."""
-    x, y = np.meshgrid(np.arange(-190.0, 190, 3), np.arange(-130.0, 130, 3), indexing="ij")
-    radius = np.hypot(x / 165, y / 105)
-    plane = np.full(x.shape, -1000.0, np.float32)
-    plane[radius < 1.0] = -100.0
-    plane[radius < 0.88] = 50.0
-    plane[radius < 0.7] = -90.0
-    plane[np.hypot(x, y - 45) < 20] = 300.0
-    if gas:
-        plane[np.hypot(x - 40, y + 20) < 18] = -900.0
-    data = np.repeat(plane[:, :, None], 4, axis=2) + np.random.default_rng(1).normal(0, 8, (*plane.shape, 4))
-    return Volume(
-        data.astype(np.float32), Grid.from_spacing((data.shape[0], data.shape[1], 4), (3, 3, 5)), Unit.HOUNSFIELD
-    )
-
-
-@pytest.mark.parametrize(("gas", "place"), [(True, "an abdomen"), (False, "a pelvis or trunk")])
-def test_a_trunk_is_refused_and_named(gas: bool, place: str) -> None:
-    with pytest.raises(QualityRefusal, match=place) as caught:
-        segment_tissues({Role.CT: _trunk(gas=gas)})
+def test_a_trunk_on_mr_is_refused_and_named() -> None:
+    hu = draw_trunk(gas=False).volume
+    bright_fat = np.where(np.asarray(hu.data) < -50.0, 900.0, 350.0) * (np.asarray(hu.data) > -500.0)
+    noisy = limbs.noisy(bright_fat, 10.0, 3)
+    with pytest.raises(QualityRefusal, match="a pelvis or trunk") as caught:
+        segment_tissues({Role.T1: Volume(noisy, hu.grid)})
     assert caught.value.code == "E_NOT_A_LIMB"
 
 

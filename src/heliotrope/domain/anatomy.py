@@ -131,6 +131,7 @@ _ROWS = (
     _row("vessel", StructureKind.VESSEL, _ALL),
     _row("calcification", _T, _ALL),
     _row("body_cavity", _T, _ALL, title="contents of the body cavities"),
+    _row("torso_fat", _T, BodyPart.TRUNK, title="fat within the trunk"),
     _row("metal", _T, _ALL),
     _row("fiducial", _T, _ALL, title="marker on the skin"),
     _row("fascia_lata", StructureKind.FASCIA, _THIGH, sct="361911008", uberon="0003669"),

@@ -156,7 +156,7 @@ def find_bone(hu: NDArray[np.floating], body: NDArray[np.bool_], spacing_mm: tup
     edge = quiet > EDGE_SHARE * ndimage.maximum_filter(quiet, size=reach)
     spongy = body & edge & (quiet > SPONGY_HU)
     grown = ndimage.binary_propagation(seeds, mask=spongy & _near(seeds, GROWTH_MM, spacing_mm))
-    filled = _filled(grown, spacing_mm)
+    filled = fill_shells(grown, spacing_mm)
     near = _near(filled, RIM_MM, spacing_mm)
     mask = filled | (near & edge & (quiet > MUSCLE_TOP_HU))
     return CtBone(mask & body, mask & (quiet > BONE_HU))
@@ -169,7 +169,7 @@ def _is_bone(
     spacing_mm: tuple[float, float, float],
     field_mm: float,
 ) -> bool:
-    filled = _filled(part, spacing_mm)
+    filled = fill_shells(part, spacing_mm)
     volume = float(filled.sum()) * voxel_mm3
     length = part.shape[2] * spacing_mm[2]
     if volume < 3000.0 * min(1.0, field_mm / 60.0):
@@ -227,9 +227,19 @@ def _opened(dense: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) ->
     return opened
 
 
-def _filled(part: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
-    """Fill the lumen slice by slice, closing gaps of the shell and its cut by the image border."""
-    pad = 2 + int(np.ceil(2.0 / min(spacing_mm[:2])))
+def fill_shells(
+    part: NDArray[np.bool_], spacing_mm: tuple[float, float, float], *, gap_mm: float = 2.0
+) -> NDArray[np.bool_]:
+    """Fill the lumen slice by slice, closing gaps of the shell and its cut by the image border.
+
+    Parameters
+    ----------
+    part : bool array (x, y, z)
+    spacing_mm : tuple of 3 floats
+    gap_mm : float
+        Half of the widest gap that is closed. [mm]
+    """
+    pad = 2 + int(np.ceil(gap_mm / min(spacing_mm[:2])))
     out = np.zeros_like(part)
     for k in range(part.shape[2]):
         if not part[:, :, k].any():
@@ -241,9 +251,9 @@ def _filled(part: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> 
                 if touched.size > 1:
                     view[edge][touched[0] : touched[-1] + 1] = True
         plane = np.pad(plane, pad)
-        wide = ndimage.distance_transform_edt(~plane, sampling=spacing_mm[:2]) <= 2.0
+        wide = ndimage.distance_transform_edt(~plane, sampling=spacing_mm[:2]) <= gap_mm
         full = ndimage.binary_fill_holes(wide)
-        closed = ndimage.distance_transform_edt(full, sampling=spacing_mm[:2]) > 2.0
+        closed = ndimage.distance_transform_edt(full, sampling=spacing_mm[:2]) > gap_mm
         out[:, :, k] = (closed | plane)[pad + 1 : -pad - 1, pad + 1 : -pad - 1]
     return out
 

@@ -105,11 +105,16 @@ def _rays(
     return _Rays(frame, frame.unwrap(fat), guard, in_view, surface)
 
 
+def _forbidden_mm(spacing_mm: tuple[float, float]) -> float:
+    """Depth of the layer without fascia: skin, and what a coarse pixel blurs of it. [mm]"""
+    return max(FORBIDDEN_MM, 1.5 * max(spacing_mm))
+
+
 def _cost(rays: _Rays) -> NDArray[np.float32]:
     """Cost of spec C8.4, with the share of fat in the place of Hounsfield units."""
     fat, n = rays.fat, rays.frame.n_radii
     index = np.arange(n)[None]
-    skin = round(FORBIDDEN_MM / rays.frame.step_mm)
+    skin = round(_forbidden_mm(rays.frame.spacing_mm) / rays.frame.step_mm)
     within = index <= rays.surface[:, None] - skin
     edge = np.clip(4.0 * np.gradient(ndimage.gaussian_filter1d(fat, 0.7, axis=1), axis=1), 0.0, 1.2)
     outer = ndimage.uniform_filter1d((fat > LEAN_LIMIT).astype(np.float32), 5, axis=1)
@@ -165,7 +170,7 @@ def _to_outer_sheet(rays: _Rays, path: NDArray[np.int64]) -> NDArray[np.int64]:
     drop = np.zeros_like(lean)
     drop[:, half : n - half] = lean[:, : n - 2 * half] - lean[:, 2 * half :]
     index = np.arange(n)[None]
-    skin = round((FORBIDDEN_MM + 1.0) / step)
+    skin = round((_forbidden_mm(rays.frame.spacing_mm) + 1.0) / step)
     counted = np.where(index <= rays.surface[:, None] - skin, lean, 0.0).astype(np.float32)
     width = round(3.5 / step)
     beyond = ndimage.maximum_filter1d(counted, width, axis=1, origin=-((width - 1) // 2))
@@ -173,7 +178,7 @@ def _to_outer_sheet(rays: _Rays, path: NDArray[np.int64]) -> NDArray[np.int64]:
     cost = 1.0 - np.clip(drop / 0.5, 0.0, 1.0) + SHEET_BEYOND * np.clip((beyond - 0.2) / 0.25, 0.0, 1.0)
     reach = round(SHEET_REACH_MM / step)
     allowed = (index >= path[:, None] - 1) & (index <= path[:, None] + reach)
-    allowed &= index <= rays.surface[:, None] - round(FORBIDDEN_MM / step)
+    allowed &= index <= rays.surface[:, None] - round(_forbidden_mm(rays.frame.spacing_mm) / step)
     stay = np.maximum(index - path[:, None], 0) * step
     cost = np.where(allowed | (index == path[:, None]), cost + SHEET_PULL_PER_MM * stay, 6.0)
     return cheapest_closed_path(cost.astype(np.float32), smoothness=0.1)
@@ -208,6 +213,7 @@ def find_fascia(
     spacing_mm: tuple[float, float, float],
     *,
     neutral: NDArray[np.bool_] | None = None,
+    supple: bool = False,
 ) -> FasciaSurface:
     """Locate the deep fascia of one limb, slice by slice.
 
@@ -219,6 +225,8 @@ def find_fascia(
     spacing_mm : tuple of 3 floats
     neutral : bool array (x, y, z) or None
         Voxels that are no evidence for or against a path: calcium on CT, dilated by its blur.
+    supple : bool
+        Let the path turn more sharply, as about a trunk, whose fat is far from evenly thick.
 
     Returns
     -------
@@ -254,7 +262,8 @@ def find_fascia(
         if prior is not None and linked:
             steps = np.abs(np.arange(rays.frame.n_radii)[None] - prior[:, None] / rays.frame.step_mm)
             cost = (cost + 0.05 * np.minimum(steps, 12) * min(1.0, 3.0 / spacing_mm[2])).astype(np.float32)
-        path = _to_outer_sheet(rays, cheapest_closed_path(cost))
+        bends = {"max_step": 5, "smoothness": 0.02} if supple else {"max_step": 2, "smoothness": 0.15}
+        path = _to_outer_sheet(rays, cheapest_closed_path(cost, **bends))
         radii[k] = path * rays.frame.step_mm
         prior = radii[k]
         thickness.append(_skin_mm(rays))
@@ -267,6 +276,8 @@ def find_fascia(
         confidence[k] = _support(rays, radii[k])
         if confidence[k] < STAR_SHAPED:
             inside[:, :, k] &= _envelope(inside[:, :, k] & (fat[:, :, k] < LEAN_LIMIT), plane)
+            # fat that muscle encloses lies deep to the fascia
+            inside[:, :, k] = ndimage.binary_fill_holes(inside[:, :, k]) & limb[:, :, k]
     measured = np.concatenate(thickness) if thickness else np.array([np.nan])
     measured = measured[np.isfinite(measured)]
     skin = float(np.median(measured)) if measured.size > 20 else float("nan")

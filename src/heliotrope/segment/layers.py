@@ -13,12 +13,12 @@ from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 from heliotrope.segment.axial import AxialFrame
-from heliotrope.segment.body import Limbs, depth_mm, find_limbs, open_mask
+from heliotrope.segment.body import Limbs, depth_mm, open_mask
 from heliotrope.segment.bone import Bone, find_bones, find_dark_bones
 from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE, SliceCompartments, find_compartments
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
-from heliotrope.segment.level import THIGH_AREA_CM2, Level, recognize_level, require_limbs
+from heliotrope.segment.level import THIGH_AREA_CM2, Level, recognize_level
 
 TISSUE_STRUCTURES = ("skin", "subcutaneous_fat", "muscle", "intermuscular_fat", "bone")
 """Label order within a side; the left limb takes 1-5, the right 11-15, an unknown side 21-25."""
@@ -61,19 +61,35 @@ class Layers:
     notes: tuple[str, ...] = field(default=())
 
 
-def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | None = None) -> Layers:
+def require_any_limb(limbs: Limbs) -> None:
+    """Refuse an image in which nothing has the size of a limb.
+
+    Raises
+    ------
+    QualityRefusal
+        ``E_NO_LIMB``.
+    """
+    if not limbs.index.any():
+        raise QualityRefusal(
+            "no limb recognized: nothing in the image has the size and compactness of one",
+            hint="check that the series shows a limb in axial slices",
+            code="E_NO_LIMB",
+        )
+
+
+def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -> Layers:
     """Label every voxel of the limbs.
 
     Parameters
     ----------
     contrast : Contrast
         In axial axes.
+    limbs : Limbs
+        As `find_limbs` parts the body.
     grid : Grid
         As stored; the labels come back on it.
     method : str
         Name and version for `LabelMap.source`.
-    single : bool or None
-        True when only one limb was imaged; None to find out.
 
     Returns
     -------
@@ -81,14 +97,6 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
     """
     frame = AxialFrame.of(grid)
     spacing = frame.spacing_mm
-    limbs = find_limbs(contrast.body, contrast.brightness, frame.axial_grid, single=single)
-    if not limbs.index.any():
-        raise QualityRefusal(
-            "no limb recognized: nothing in the image has the size and compactness of one",
-            hint="check that the series shows a limb in axial slices",
-            code="E_NO_LIMB",
-        )
-    require_limbs(contrast.body, contrast.gas, limbs, spacing)
     values = np.zeros(contrast.body.shape, dtype=np.uint16)
     surfaces: list[FasciaSurface] = []
     counts = np.zeros((len(limbs.sides), contrast.body.shape[2]), dtype=np.int64)
@@ -106,7 +114,7 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
         near, limb_near = _cropped(contrast, box), limb[box]
         fat = np.where(near.void, np.float32(0.0), near.fat * np.clip(near.brightness, 0.0, 1.0))
         local = find_fascia(fat, limb_near, spacing, neutral=near.neutral)
-        skin = _skin_thickness(near, limb_near, spacing)
+        skin = skin_thickness_mm(near, limb_near, spacing)
         bone, found = _bone_mask(near, limb_near, (spacing[0], spacing[1]))
         counts[n - 1] = found
         for k in range(limb.shape[2]):
@@ -148,7 +156,7 @@ def label_layers(contrast: Contrast, grid: Grid, *, method: str, single: bool | 
     return Layers(labels, tuple(surfaces), limbs, counts, tuple(thickness), tuple(notes))
 
 
-def _skin_thickness(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[float, float, float]) -> float:
+def skin_thickness_mm(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[float, float, float]) -> float:
     """Median depth at which the outermost layer has become fat; NaN when no such step is seen. [mm]"""
     step = 0.25 * min(spacing[0], spacing[1])
     fatness = contrast.fat * np.clip(contrast.brightness, 0.0, 1.0)
@@ -173,6 +181,12 @@ def _skin_thickness(contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[
         share = (half - float(profile[crossing - 1])) / rise if rise > 0 else 1.0
         depths.append(float(where[crossing - 1] + share * (where[crossing] - where[crossing - 1])))
     return float(np.median(depths)) if depths else float("nan")
+
+
+def skin_depth_limit_mm(measured_mm: float) -> float:
+    """Depth down to which the outermost layer is skin: as measured, within the published range. [mm]"""
+    known = measured_mm if np.isfinite(measured_mm) else DEFAULT_SKIN_MM
+    return float(np.clip(known, THINNEST_SKIN_MM, THICKEST_SKIN_MM))
 
 
 _WITH_ARTICLE = {
@@ -314,8 +328,7 @@ def _label_slice(
     if not limb.any():
         return labels
     depth = depth_mm(limb, plane) - 0.5 * min(plane)
-    measured = skin_mm if np.isfinite(skin_mm) else DEFAULT_SKIN_MM
-    thick = float(np.clip(measured, THINNEST_SKIN_MM, THICKEST_SKIN_MM))
+    thick = skin_depth_limit_mm(skin_mm)
     outside = limb & ~inside & ~bone
     lumps = open_mask(outside & (fat < FAT_LIMIT), SUPERFICIAL_LUMP_MM, plane)
     labels[outside & ~lumps] = 2

@@ -13,6 +13,8 @@ from heliotrope.segment.body import FUSED_WIDTH_RATIO, Limbs
 
 TRUNK_WIDTH_MM = 230.0
 """One cross-section wider than this and much wider than deep is a trunk. Project rule. [mm]"""
+WIDER_THAN_A_LIMB_MM = 290.0
+"""No single limb is wider: 91 cm around. Project rule. [mm]"""
 GAS_CM2 = 1.5
 """Gas within a cross-section from which it is bowel. Project rule. [cm2]"""
 THIGH_AREA_CM2 = 55.0
@@ -37,13 +39,37 @@ class Level:
     reason: str
 
 
-def require_limbs(
+@dataclass(frozen=True)
+class Trunk:
+    """A stack that shows no limbs but a trunk.
+
+    Parameters
+    ----------
+    place : str
+        ``"an abdomen"`` where there is gas within, else ``"a pelvis or trunk"``.
+    width_mm : float
+        Median width of its cross-section. [mm]
+    """
+
+    place: str
+    width_mm: float
+
+    def refusal(self) -> QualityRefusal:
+        """``E_NOT_A_LIMB``, for images on which a trunk cannot be labeled."""
+        return QualityRefusal(
+            f"not a limb: looks like {self.place}, one cross-section {self.width_mm:.0f} mm wide and no pair of limbs",
+            hint="give a series of the thighs, legs or arms; labels of your own are taken with --labels",
+            code="E_NOT_A_LIMB",
+        )
+
+
+def recognize_trunk(
     body: NDArray[np.bool_],
     gas: NDArray[np.bool_] | None,
     limbs: Limbs,
     spacing_mm: tuple[float, float, float],
-) -> None:
-    """Refuse a trunk.
+) -> Trunk | None:
+    """The trunk a stack shows in most slices, as one broad cross-section and no pair of limbs; None for limbs.
 
     Parameters
     ----------
@@ -53,14 +79,9 @@ def require_limbs(
         Gas within the body, where the modality shows it (CT).
     limbs : Limbs
     spacing_mm : tuple of 3 floats
-
-    Raises
-    ------
-    QualityRefusal
-        ``E_NOT_A_LIMB``: most slices show one broad cross-section, no pair of limbs.
     """
     if len(limbs.sides) > 1:
-        return
+        return None
     broad, gassy, present = 0, 0, 0
     widths = []
     pixel_cm2 = spacing_mm[0] * spacing_mm[1] / 100.0
@@ -72,15 +93,12 @@ def require_limbs(
         width, depth = (np.ptp(x) + 1) * spacing_mm[0], (np.ptp(y) + 1) * spacing_mm[1]
         present += 1
         widths.append(float(width))
-        broad += bool(width > TRUNK_WIDTH_MM and width > 0.9 * FUSED_WIDTH_RATIO * depth)
+        flat = width > TRUNK_WIDTH_MM and width > 0.9 * FUSED_WIDTH_RATIO * depth
+        broad += bool(flat or width > WIDER_THAN_A_LIMB_MM)
         gassy += bool(gas is not None and np.count_nonzero(gas[:, :, k]) * pixel_cm2 > GAS_CM2)
-    if present and broad > 0.5 * present:
-        place = "an abdomen" if gassy > 0.3 * present else "a pelvis or trunk"
-        raise QualityRefusal(
-            f"not a limb: looks like {place}, one cross-section {np.median(widths):.0f} mm wide and no pair of limbs",
-            hint="give a series of the thighs, legs or arms; labels of your own are taken with --labels",
-            code="E_NOT_A_LIMB",
-        )
+    if not present or broad <= 0.5 * present:
+        return None
+    return Trunk("an abdomen" if gassy > 0.3 * present else "a pelvis or trunk", float(np.median(widths)))
 
 
 def recognize_level(

@@ -20,8 +20,11 @@ from heliotrope.segment.contrast import (
     from_share,
     from_water,
 )
-from heliotrope.segment.ct import from_ct
-from heliotrope.segment.layers import Layers, label_layers
+from heliotrope.segment.body import find_limbs
+from heliotrope.segment.ct import from_ct, smooth
+from heliotrope.segment.layers import Layers, label_layers, require_any_limb
+from heliotrope.segment.level import recognize_trunk
+from heliotrope.segment.trunk import label_trunk
 
 METHOD = "weight-free-tissues/1"
 """Name and version of the labels made here."""
@@ -85,7 +88,8 @@ def segment_tissues(
     Raises
     ------
     QualityRefusal
-        No tissue, no contrast between fat and muscle, or no limb in the image.
+        No tissue, no contrast between fat and muscle, no limb in the image, or a trunk on MR. A trunk on CT is labeled
+        without sides.
     """
     return segment_layers(images, echo_times_ms=echo_times_ms, single_limb=single_limb).labels
 
@@ -101,7 +105,15 @@ def segment_layers(
     grid = images[roles[0]].grid
     frame = AxialFrame.of(grid)
     contrast = _contrast(images, roles, frame, echo_times_ms)
-    return label_layers(contrast, grid, method=METHOD, single=single_limb)
+    limbs = find_limbs(contrast.body, contrast.brightness, frame.axial_grid, single=single_limb)
+    require_any_limb(limbs)
+    trunk = recognize_trunk(contrast.body, contrast.gas, limbs, frame.spacing_mm)
+    if trunk is None:
+        return label_layers(contrast, limbs, grid, method=METHOD)
+    if roles[0] is not Role.CT:
+        raise trunk.refusal()
+    quiet = smooth(frame.to_axial(_real(images[Role.CT], keep_sign=True)), frame.spacing_mm)
+    return label_trunk(contrast, quiet, grid, trunk.place, method=METHOD)
 
 
 def _contrast(
