@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pathlib import Path
 
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role

@@ -45,6 +45,8 @@ TISSUE_COLORS: Mapping[str, str] = MappingProxyType(
         "subcutaneous_fat": "#F0E442",
         "muscle": "#56B4E9",
         "intermuscular_fat": "#E69F00",
+        "torso_fat": "#009E73",
+        "body_cavity": "#999999",
         "bone": "#FFFFFF",
         "bone_cortex": "#FFFFFF",
         "bone_marrow": "#0072B2",

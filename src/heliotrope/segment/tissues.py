@@ -12,6 +12,7 @@ from heliotrope.domain.geometry import require_same_grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
 from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.body import find_limbs
 from heliotrope.segment.contrast import (
     Contrast,
     from_dixon,
@@ -20,7 +21,6 @@ from heliotrope.segment.contrast import (
     from_share,
     from_water,
 )
-from heliotrope.segment.body import find_limbs
 from heliotrope.segment.ct import from_ct, smooth
 from heliotrope.segment.layers import Layers, label_layers, require_any_limb
 from heliotrope.segment.level import recognize_trunk

@@ -38,7 +38,7 @@ PSOAS_MM = 14.0
 LEAST_VERTEBRA_MM, MIDLINE_MM = 12.0, 40.0
 """Smallest radius of a vertebral body and its largest distance from the midline. Project rule. [mm]"""
 SPINE_FRONT = 0.45
-"""A vertebral body lies behind this share of the way from front to back; the pubic symphysis before it. Project rule."""
+"""A vertebral body lies behind this share of the depth, the pubic symphysis before it. Project rule."""
 SPINE_SLICES, SPINE_REACH_MM = 9, 25.0
 """Vertebral bodies that are averaged, and how far along the spine one is believed. Project rule. [slices, mm]"""
 CANAL_MM = (9.0, 16.0)
@@ -134,9 +134,7 @@ class _Spine:
     slices: int
 
 
-def _about_spine(
-    bone: NDArray[np.bool_], inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
-) -> _Spine:
+def _about_spine(bone: NDArray[np.bool_], inside: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> _Spine:
     plane = (spacing_mm[0], spacing_mm[1])
     bodies = {k: found for k in range(bone.shape[2]) if (found := _vertebra(bone[:, :, k], inside[:, :, k], plane))}
     back, psoas, canal = (np.zeros_like(bone) for _ in range(3))

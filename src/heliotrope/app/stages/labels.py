@@ -101,12 +101,15 @@ def _run(given: StageInput) -> StageOutput:
     shown = _background(images[Role.GRE_MAGNITUDE if fitted else first.role])
     sides = " and ".join(str(side) for side in layers.limbs.sides if side is not None) or "unknown side"
     source = "fat share fitted to the complex gradient echoes" if fitted else f"{first.role.replace('_', ' ')} series"
+    how = (
+        f"(limbs: {sides}): body mask, limbs, deep fascia as a closed minimal path per slice, bone as a dark ring "
+        "around marrow, and half fat as the limit between muscle and intermuscular fat."
+        if layers.limbs.sides
+        else "(a trunk): body mask, deep fascia as a closed minimal path per slice, bone by density and shape, and the "
+        "inner border of the body wall by a watershed between what is surely wall and surely cavity."
+    )
     return StageOutput(
-        sentence=(
-            f"Tissues were labeled without trained weights on the {source} "
-            f"(limbs: {sides}): body mask, limbs, deep fascia as a closed minimal path per slice, bone as a dark ring "
-            "around marrow, and half fat as the limit between muscle and intermuscular fat."
-        ),
+        sentence=f"Tissues were labeled without trained weights on the {source} {how}",
         evidence=("tissue-layers-classical", "skin-thickness-ct", "fascia-subvoxel", "fat-half-rule", "septum-angles"),
         labels=layers.labels,
         backgrounds={"labels": shown},
@@ -176,7 +179,7 @@ def _checks(layers: Layers) -> tuple[QualityCheck, ...]:
         ),
         QualityCheck(
             "limb-sides",
-            None not in layers.limbs.sides,
+            None not in layers.limbs.sides if layers.limbs.sides else None,
             layers.limbs.side_reason[:1].upper() + layers.limbs.side_reason[1:] + ".",
         ),
         *check_labels(layers.labels),
@@ -204,7 +207,7 @@ def _run_person(given: StageInput) -> StageOutput:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 5, (TISSUE_LABELS,), _select, _run, uses=("fat-fraction",)),
+    Stage("tissues", 6, (TISSUE_LABELS,), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
     Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads_labels=True),
 )
