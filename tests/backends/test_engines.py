@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heliotrope.backends.label_schemes import MUSCLEMAP_NAMES, region_of
+from heliotrope.backends.label_schemes import region_of
+from heliotrope.backends.musclemap_labels import WHOLE_BODY, label_names
 from heliotrope.backends.onnx_network import SCHEMA, OnnxNetwork, read_card
 from heliotrope.backends.registry import list_engines, make_engine
 from heliotrope.backends.segmenter import EngineSettings
+from heliotrope.backends.totalsegmentator import LICENSED_TASKS, OPEN_TASKS
+from heliotrope.backends.totalsegmentator_labels import LEFT_OUT, TASKS
 from heliotrope.cli.main import main
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.errors import EngineError, OptionError
@@ -41,6 +44,11 @@ def _musclemap(tmp_path: Path, body: str) -> EngineSettings:
     models = tmp_path / "models"
     (models / "thigh").mkdir(parents=True)
     (models / "thigh" / "contrast_agnostic_thigh_model.pth").write_bytes(b"weights")
+    rows = [
+        {"region": "thigh", "anatomy": "vastus lateralis", "side": "left", "value": 1},
+        {"region": "thigh", "anatomy": "femur", "side": "right", "value": 28},
+    ]
+    (models / "thigh" / "contrast_agnostic_thigh_model.json").write_text(json.dumps({"labels": rows}))
     program = _program(tmp_path / "mm_segment", _ARGUMENTS + body)
     return EngineSettings({"musclemap": program}, {"musclemap": str(models)}, {}, ENVIRONMENT)
 
@@ -49,8 +57,8 @@ _MM_BODY = """
 image = nib.load(a["-i"])
 assert a["-r"] == "thigh"
 out = np.zeros(image.shape, np.uint16)
-out[0] = 7101
-out[1] = 6172
+out[0] = 1
+out[1] = 28
 # as many engines do, answer in another axis order
 answer = nib.as_closest_canonical(nib.Nifti1Image(out, image.affine))
 nib.save(answer, os.path.join(a["-o"], "image_0000_dseg.nii.gz"))
@@ -65,7 +73,7 @@ def test_musclemap_answers_in_our_structures_on_the_grid_of_the_image(tmp_path: 
 
 
 def test_a_number_outside_the_scheme_is_refused(tmp_path: Path) -> None:
-    settings = _musclemap(tmp_path, _MM_BODY.replace("7101", "4242"))
+    settings = _musclemap(tmp_path, _MM_BODY.replace("out[0] = 1\n", "out[0] = 4242\n"))
     with pytest.raises(EngineError, match="4242"):
         make_engine("musclemap", settings, "thigh")(VOLUME)
 
@@ -90,18 +98,23 @@ config = json.loads((home / "config.json").read_text())
 assert config["send_usage_stats"] is False
 assert os.environ["TOTALSEG_WEIGHTS_PATH"].endswith("weights")
 image = nib.load(a["-i"])
-for i, name in enumerate(("gluteus_maximus_left", "femur_right", "liver")):
+for i, name in enumerate(NAMES):
     mask = np.zeros(image.shape, np.uint8)
     mask[i] = 1
     nib.save(nib.Nifti1Image(mask, image.affine), os.path.join(a["-o"], name + ".nii.gz"))
 """
 
 
-def _totalsegmentator(tmp_path: Path, numbers: tuple[int, ...], key: str | None = None) -> EngineSettings:
+def _totalsegmentator(
+    tmp_path: Path,
+    numbers: tuple[int, ...],
+    key: str | None = None,
+    names: tuple[str, ...] = ("gluteus_maximus_left", "femur_right", "liver"),
+) -> EngineSettings:
     weights = tmp_path / "weights"
     for number in numbers:
         (weights / f"Dataset{number}_part" / "nnUNetTrainer__nnUNetPlans__3d_fullres").mkdir(parents=True)
-    program = _program(tmp_path / "TotalSegmentator", _ARGUMENTS + _TS_BODY)
+    program = _program(tmp_path / "TotalSegmentator", _ARGUMENTS + _TS_BODY.replace("NAMES", repr(names)))
     keys = {} if key is None else {"totalsegmentator": key}
     return EngineSettings({"totalsegmentator": program}, {"totalsegmentator": str(weights)}, keys, ENVIRONMENT)
 
@@ -178,10 +191,62 @@ def test_engines_are_listed_with_what_is_missing(capsys: pytest.CaptureFixture[s
     assert names["musclemap"]["missing"]
 
 
-def test_every_musclemap_thigh_muscle_has_a_structure() -> None:
-    thigh = [name for number, name in MUSCLEMAP_NAMES.items() if number // 1000 == 7]
-    assert len(thigh) > 20
-    assert [name for name in thigh if region_of(name) is None] == []
+def test_a_regional_model_without_its_list_of_labels_is_refused(tmp_path: Path) -> None:
+    settings = _musclemap(tmp_path, _MM_BODY)
+    (tmp_path / "models" / "thigh" / "contrast_agnostic_thigh_model.json").unlink()
+    with pytest.raises(EngineError, match="no list of labels") as caught:
+        make_engine("musclemap", settings, "thigh")(VOLUME)
+    assert caught.value.code == "E_LABEL_SCHEME"
+
+
+def test_whole_body_numbers_of_musclemap_are_known_without_their_list(tmp_path: Path) -> None:
+    assert label_names(tmp_path, "wholebody") == WHOLE_BODY
+    assert len(WHOLE_BODY) == 99
+
+
+def test_every_structure_of_musclemap_has_its_place() -> None:
+    assert [name for name in WHOLE_BODY.values() if region_of(name) is None] == []
+    assert len({region_of(name) for name in WHOLE_BODY.values()}) == len(WHOLE_BODY)
+
+
+@pytest.mark.real_data
+def test_every_name_of_a_real_legend_has_its_place(shared_data: Path) -> None:
+    rows = (shared_data / "body-label-maps" / "legend.csv").read_text().splitlines()[1:]
+    for row in rows:
+        value, _, structure, side = row.split(",")
+        region = region_of(f"{structure} {side}" if side != "no side" else structure)
+        assert region is not None
+        assert region == region_of(WHOLE_BODY[int(value)])
+
+
+@pytest.mark.parametrize(
+    ("task", "count"),
+    [
+        ("total", 117),
+        ("total_mr", 50),
+        ("thigh_shoulder_muscles", 18),
+        ("thigh_shoulder_muscles_mr", 18),
+        ("tissue_types", 3),
+        ("tissue_types_mr", 3),
+        ("tissue_4_types", 4),
+        ("appendicular_bones", 11),
+        ("appendicular_bones_mr", 8),
+    ],
+)
+def test_every_structure_of_totalsegmentator_has_a_place_or_is_left_out(task: str, count: int) -> None:
+    names = TASKS[task]
+    assert len(set(names)) == len(names) == count
+    assert [name for name in names if (region_of(name) is None) != (name in LEFT_OUT)] == []
+
+
+def test_every_offered_task_of_totalsegmentator_has_its_names() -> None:
+    assert set(TASKS) == set(OPEN_TASKS) | set(LICENSED_TASKS)
+
+
+def test_a_structure_that_totalsegmentator_is_not_known_to_write_is_refused(tmp_path: Path) -> None:
+    settings = _totalsegmentator(tmp_path, (850, 851), names=("gluteus_maximus_left", "tail"))
+    with pytest.raises(EngineError, match="unknown structure tail"):
+        make_engine("totalsegmentator", settings, "total_mr")(VOLUME)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +257,11 @@ def test_every_musclemap_thigh_muscle_has_a_structure() -> None:
         ("left_sartorius", Region("sartorius", Side.LEFT)),
         ("thigh_posterior_compartment_left", Region("posterior_thigh", Side.LEFT)),
         ("skeletal_muscle", Region("muscle")),
-        ("hip_left", None),
+        ("hip_left", Region("hip_bone", Side.LEFT)),
+        ("vertebrae_L5", Region("vertebrae")),
+        ("rib_left_7", Region("ribs", Side.LEFT)),
+        ("iliac_artery_right", Region("vessel", Side.RIGHT)),
+        ("liver", None),
     ],
 )
 def test_names_of_other_schemes_find_our_structures(name: str, region: Region | None) -> None:

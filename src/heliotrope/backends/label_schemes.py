@@ -1,6 +1,6 @@
 """Label schemes of outside engines, mapped to our structures and sides.
 
-A structure that we do not name keeps its place in the scheme with the name None: it is known and left out, not unknown.
+Organs and small bones that we do not name are known and left out; every name of a known scheme is one or the other.
 """
 
 from __future__ import annotations
@@ -17,107 +17,46 @@ from heliotrope.domain.errors import EngineError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 
-_SYNONYMS: Mapping[str, str | None] = MappingProxyType(
+_SYNONYMS: Mapping[str, str] = MappingProxyType(
     {
-        "adductor_brevis": "adductor_brevis",
-        "adductor_longus": "adductor_longus",
-        "adductor_magnus": "adductor_magnus",
         "anterior_compartment": "anterior_leg",
+        "aorta": "vessel",
         "autochthon": "erector_spinae",
-        "biceps_femoris_long_head": "biceps_femoris_long_head",
-        "biceps_femoris_short_head": "biceps_femoris_short_head",
+        "clavicula": "clavicle",
+        "coracobrachial": "coracobrachialis",
         "deep_posterior_compartment": "deep_posterior_leg",
-        "fibula": "fibula",
-        "femur": "femur",
-        "gemelli_and_quadratus_femoris": None,
-        "hip": None,
-        "iliac": "iliacus",
-        "intermuscular_fat": "intermuscular_fat",
+        "hip": "hip_bone",
+        "iliac_artery": "vessel",
+        "iliac_vena": "vessel",
+        "inferior_vena_cava": "vessel",
         "lateral_compartment": "lateral_leg",
-        "latissimus_dorsi": "latissimus_dorsi",
+        "lattisimus_dorsi": "latissimus_dorsi",
+        "levator": "levator_scapulae",
         "medial_compartment": "medial_thigh",
+        "portal_vein_and_splenic_vein": "vessel",
         "posterior_compartment": "posterior_thigh",
-        "thigh_medial_compartment": "medial_thigh",
-        "thigh_posterior_compartment": "posterior_thigh",
-        "quadriceps_femoris": "quadriceps_femoris",
         "skeletal_muscle": "muscle",
-        "subcutaneous_fat": "subcutaneous_fat",
         "superficial_posterior_compartment": "superficial_posterior_leg",
         "tensor_fascia_latae": "tensor_fasciae_latae",
-        "torso_fat": None,
+        "thigh_medial_compartment": "medial_thigh",
+        "thigh_posterior_compartment": "posterior_thigh",
+        **dict.fromkeys(
+            (
+                "pulmonary_vein",
+                "brachiocephalic_trunk",
+                "subclavian_artery",
+                "common_carotid_artery",
+                "brachiocephalic_vein",
+                "atrial_appendage",
+                "superior_vena_cava",
+            ),
+            "vessel",
+        ),
     }
 )
-"""Names of other schemes that differ from ours, or that we leave out."""
-
-_MUSCLEMAP_PAIRS: Mapping[int, str] = MappingProxyType(
-    {
-        110: "levator scapulae",
-        111: "semispinalis cervicis and multifidus",
-        112: "semispinalis capitis",
-        113: "splenius capitis",
-        114: "sternocleidomastoid",
-        115: "longus colli",
-        116: "trapezius",
-        210: "supraspinatus",
-        211: "subscapularis",
-        212: "infraspinatus",
-        214: "deltoid",
-        410: "rhomboid",
-        510: "thoracolumbar multifidus",
-        511: "erector spinae",
-        512: "psoas major",
-        513: "quadratus lumborum",
-        514: "latissimus dorsi",
-        610: "gluteus minimus",
-        611: "gluteus medius",
-        612: "gluteus maximus",
-        613: "tensor fascia latae",
-        614: "iliacus",
-        615: "ilium",
-        617: "femur",
-        618: "piriformis",
-        619: "pectineus",
-        620: "obturator internus",
-        621: "obturator externus",
-        622: "gemelli and quadratus femoris",
-        710: "vastus lateralis",
-        711: "vastus intermedius",
-        712: "vastus medialis",
-        713: "rectus femoris",
-        714: "sartorius",
-        715: "gracilis",
-        716: "semimembranosus",
-        717: "semitendinosus",
-        718: "biceps femoris long head",
-        719: "biceps femoris short head",
-        720: "adductor magnus",
-        721: "adductor longus",
-        722: "adductor brevis",
-        810: "anterior compartment",
-        811: "deep posterior compartment",
-        812: "lateral compartment",
-        813: "soleus",
-        814: "gastrocnemius",
-        815: "tibia",
-        816: "fibula",
-    }
-)
-"""Structure by the leading digits; the last digit is 1 for left, 2 for right."""
-_MUSCLEMAP_SINGLE: Mapping[int, str] = MappingProxyType(
-    {
-        6160: "sacrum",
-    }
-)
-"""Structures without a side."""
-
-MUSCLEMAP_NAMES: Mapping[int, str] = MappingProxyType(
-    {
-        **{10 * base + 1: f"{name} left" for base, name in _MUSCLEMAP_PAIRS.items()},
-        **{10 * base + 2: f"{name} right" for base, name in _MUSCLEMAP_PAIRS.items()},
-        **_MUSCLEMAP_SINGLE,
-    }
-)
-"""Every number of MuscleMap's whole-body scheme."""
+"""Names of other schemes that differ from ours."""
+_NUMBERED = (("vertebrae", re.compile(r"vertebrae(_[sltc]\d+)?")), ("ribs", re.compile(r"rib(_\d+)?")))
+"""Structures that other schemes count one by one and we do not."""
 
 
 def region_of(name: str) -> Region | None:
@@ -131,6 +70,7 @@ def region_of(name: str) -> Region | None:
     True
     """
     plain = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    plain = re.sub(r"^rib_(left|right)_(\d+)$", r"rib_\2_\1", plain)
     side: Side | None = None
     for candidate in Side:
         for pattern in (rf"_{candidate}$", rf"^{candidate}_", rf"_{candidate[0]}$"):
@@ -138,8 +78,8 @@ def region_of(name: str) -> Region | None:
                 side, plain = candidate, re.sub(pattern, "", plain)
     if plain not in _SYNONYMS:
         plain = plain.removesuffix("_muscle").removeprefix("muscle_")
-    structure = _SYNONYMS.get(plain, plain)
-    if structure is None or structure not in STRUCTURES:
+    structure = next((ours for ours, known in _NUMBERED if known.fullmatch(plain)), _SYNONYMS.get(plain, plain))
+    if structure not in STRUCTURES:
         return None
     return Region(structure, side)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heliotrope.backends.label_schemes import MUSCLEMAP_NAMES, to_regions
+from heliotrope.backends.label_schemes import to_regions
+from heliotrope.backends.musclemap_labels import label_names
 from heliotrope.backends.segmenter import EngineSettings, EngineStatus
 from heliotrope.backends.subprocess_engine import Workplace, find_program, read_answer, run_program
 from heliotrope.domain.errors import EngineError
@@ -53,6 +54,7 @@ class MuscleMap:
         if not status.ready or program is None or self._region not in status.tasks:
             lack = "; ".join(status.missing) or f"no model for {self._region}"
             raise EngineError(f"MuscleMap is not ready: {lack}", hint="heliotrope engines says what each engine lacks")
+        names = label_names(Path(self._settings.weights_folders[NAME]) / self._region, self._region)
         with Workplace(volume) as folder:
             image = folder / "image_0000.nii.gz"
             answer = folder / "answer"
@@ -65,4 +67,4 @@ class MuscleMap:
             written = sorted(answer.glob("*dseg.nii.gz")) + sorted(answer.glob("*.nii.gz"))
             path = written[0] if written else answer / "image_0000_dseg.nii.gz"
             values = read_answer(path, volume.grid, engine="MuscleMap")
-        return to_regions(values, MUSCLEMAP_NAMES, volume.grid, source=f"{NAME} {self._region}")
+        return to_regions(values, names, volume.grid, source=f"{NAME} {self._region}")

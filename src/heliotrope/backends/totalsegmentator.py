@@ -12,6 +12,7 @@ import numpy as np
 from heliotrope.backends.label_schemes import to_regions
 from heliotrope.backends.segmenter import EngineSettings, EngineStatus
 from heliotrope.backends.subprocess_engine import Workplace, find_program, read_answer, run_program
+from heliotrope.backends.totalsegmentator_labels import TASKS
 from heliotrope.domain.errors import EngineError
 from heliotrope.domain.images import LabelMap, Volume
 
@@ -23,6 +24,9 @@ LICENSED_TASKS = {
     "thigh_shoulder_muscles_mr": (857,),
     "tissue_types": (481,),
     "tissue_types_mr": (925,),
+    "tissue_4_types": (485,),
+    "appendicular_bones": (304,),
+    "appendicular_bones_mr": (855,),
 }
 """Tasks whose weights need a license key."""
 
@@ -61,6 +65,22 @@ def inspect_totalsegmentator(settings: EngineSettings) -> EngineStatus:
         tuple(withheld),
         "Apache-2.0; some weights licensed",
     )
+
+
+def _require_known(name: str, task: str) -> None:
+    """Refuse a structure that the task is not known to write.
+
+    Raises
+    ------
+    EngineError
+        ``E_LABEL_SCHEME``.
+    """
+    if name not in TASKS[task]:
+        raise EngineError(
+            f"TotalSegmentator {task}: unknown structure {name}",
+            hint="the engine's version differs from the label scheme known here (version 2)",
+            code="E_LABEL_SCHEME",
+        )
 
 
 class TotalSegmentator:
@@ -108,6 +128,7 @@ class TotalSegmentator:
             values = np.zeros(volume.grid.shape, dtype=np.uint16)
             names: dict[int, str] = {}
             for number, file in enumerate(sorted(answer.glob("*.nii.gz")), start=1):
+                _require_known(file.name.removesuffix(".nii.gz"), self._task)
                 mask = read_answer(file, volume.grid, engine="TotalSegmentator") > 0
                 values[mask] = number
                 names[number] = file.name.removesuffix(".nii.gz")

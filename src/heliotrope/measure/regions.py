@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.images import LabelMap
 
-_WHOLE_OF = {"bone_cortex": "bone", "bone_marrow": "bone", "femur": "bone", "tibia": "bone", "fibula": "bone"}
+_PARTS_OF_BONE = frozenset({"bone_cortex", "bone_marrow"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,8 @@ def _wholes(region: Region, drawn: Mapping[Region, list[int]]) -> tuple[Region, 
         return tuple(wholes)
     if structure.kind is StructureKind.COMPARTMENT:
         return (Region("muscle", region.side),)
-    if region.structure in _WHOLE_OF and Region("bone", region.side) not in drawn:
+    is_bone = region.structure in _PARTS_OF_BONE or structure.kind is StructureKind.BONE
+    if is_bone and Region("bone", region.side) not in drawn:
         return (Region("bone", region.side),)
     return ()
 

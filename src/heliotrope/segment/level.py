@@ -101,6 +101,24 @@ def recognize_trunk(
     return Trunk("an abdomen" if gassy > 0.3 * present else "a pelvis or trunk", float(np.median(widths)))
 
 
+def require_limbs(
+    body: NDArray[np.bool_],
+    gas: NDArray[np.bool_] | None,
+    limbs: Limbs,
+    spacing_mm: tuple[float, float, float],
+) -> None:
+    """Refuse a trunk; parameters as of `recognize_trunk`.
+
+    Raises
+    ------
+    QualityRefusal
+        ``E_NOT_A_LIMB``.
+    """
+    trunk = recognize_trunk(body, gas, limbs, spacing_mm)
+    if trunk is not None:
+        raise trunk.refusal()
+
+
 def recognize_level(
     bones_per_slice: NDArray[np.int64],
     bone_share: NDArray[np.float64],
