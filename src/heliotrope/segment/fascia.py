@@ -262,8 +262,8 @@ def find_fascia(
         if prior is not None and linked:
             steps = np.abs(np.arange(rays.frame.n_radii)[None] - prior[:, None] / rays.frame.step_mm)
             cost = (cost + 0.05 * np.minimum(steps, 12) * min(1.0, 3.0 / spacing_mm[2])).astype(np.float32)
-        bends = {"max_step": 5, "smoothness": 0.02} if supple else {"max_step": 2, "smoothness": 0.15}
-        path = _to_outer_sheet(rays, cheapest_closed_path(cost, **bends))
+        max_step, smoothness = (5, 0.02) if supple else (2, 0.15)
+        path = _to_outer_sheet(rays, cheapest_closed_path(cost, max_step=max_step, smoothness=smoothness))
         radii[k] = path * rays.frame.step_mm
         prior = radii[k]
         thickness.append(_skin_mm(rays))
