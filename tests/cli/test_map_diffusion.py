@@ -12,7 +12,7 @@ import pytest
 
 from heliotrope.cli.main import main
 from heliotrope.cli.shell import ExitStatus
-from heliotrope.phantoms.diffusion import muscle_tensor_block, perfused_block, tensor_scheme
+from heliotrope.phantoms.diffusion import muscle_tensor_block, pennate_limb, perfused_block, tensor_scheme
 from heliotrope.physics.diffusion import DiffusionScheme
 
 AFFINE = np.diag([-2.5, 2.5, 6.0, 1.0])
@@ -94,3 +94,21 @@ def test_bad_input_is_one_clear_line(spoil: str, code: str, tmp_path: Path, caps
     answer = _answer(capsys)
     assert answer["code"] == code
     assert not (tmp_path / "out").exists()
+
+
+def test_a_table_in_a_wrong_frame_is_refused_unless_it_is_to_be_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scheme = tensor_scheme(600.0, 15, 3, np.random.default_rng(0))
+    limb = pennate_limb(np.random.default_rng(1), scheme, snr=60.0, shape=(36, 36, 12)).volume
+    nibabel.save(nibabel.Nifti1Image(np.asarray(limb.data), np.diag([-3.0, 3.0, 6.0, 1.0])), tmp_path / "dwi.nii.gz")
+    np.savetxt(tmp_path / "dwi.bval", scheme.b[None], fmt="%g")
+    # the third axis first
+    np.savetxt(tmp_path / "dwi.bvec", np.array(scheme.directions).T[[2, 1, 0]], fmt="%.6f")
+    arguments = ["map", "dti", str(tmp_path / "dwi.nii.gz"), "--bval", str(tmp_path / "dwi.bval")]
+    arguments += ["--bvec", str(tmp_path / "dwi.bvec"), "--out", str(tmp_path / "out"), "--json"]
+    assert main(arguments) != ExitStatus.OK
+    assert _answer(capsys)["code"] == "E_BVEC_FRAME"
+    assert not (tmp_path / "out").exists()
+    assert main([*arguments, "--keep-frame"]) == ExitStatus.OK
+    assert _answer(capsys)["gradient_frame"]["verdict"] == "contradicted"

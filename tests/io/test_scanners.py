@@ -16,8 +16,8 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.domain.study import Role, Series
 from heliotrope.io import read_study, read_volume
+from heliotrope.io.gradient_files import fsl_to_lps
 from heliotrope.io.nifti import RAS_TO_LPS
-from heliotrope.io.nifti_intake import fsl_to_lps
 from tests.io import scanners
 
 AFFINE_MM = 1e-3

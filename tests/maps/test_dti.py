@@ -14,7 +14,7 @@ from heliotrope.app.map_diffusion import read_scheme
 from heliotrope.domain.errors import InputError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
-from heliotrope.io.nifti_intake import fsl_to_lps
+from heliotrope.io.gradient_files import fsl_to_lps
 from heliotrope.maps.dti import TensorMethod, fit_dti, simulated_fa_inflation
 from heliotrope.phantoms.diffusion import muscle_tensor_block, spread_directions, tensor_scheme
 from heliotrope.physics.diffusion import RICIAN_FA_INFLATION, RICIAN_FA_TRUE, DiffusionScheme, tensor_signal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from heliotrope.domain.errors import FileFormatError, InputError
 from heliotrope.domain.geometry import Grid, require_same_grid
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.io.atomic import write_text
+from heliotrope.io.gradient_files import fsl_to_lps
 from heliotrope.io.nifti import read_nifti, write_map, write_volume
-from heliotrope.io.nifti_intake import fsl_to_lps
 from heliotrope.maps.adc import fit_adc
 from heliotrope.maps.dti import (
     DtiMaps,
@@ -24,6 +25,7 @@ from heliotrope.maps.dti import (
     fit_dti,
     simulated_fa_inflation,
 )
+from heliotrope.maps.gradient_frame import check_gradient_frame
 from heliotrope.maps.ivim import fit_ivim
 from heliotrope.physics.diffusion import (
     LARGEST_B0,
@@ -94,15 +96,25 @@ def map_ivim(image: Path, bval: Path, out: Path, *, mask: Path | None = None) ->
 
 
 def map_dti(
-    image: Path, bval: Path, bvec: Path, out: Path, *, method: TensorMethod, minimum_b: float = 0.0
+    image: Path, bval: Path, bvec: Path, out: Path, *, method: TensorMethod, minimum_b: float = 0.0, keep_frame: bool
 ) -> dict[str, Any]:
-    """Fit the tensor, write ``md``, ``fa``, ``rd``, ``l1``..``l3``, ``v1`` and ``dti.json``."""
+    """Fit the tensor, write ``md``, ``fa``, ``rd``, ``l1``..``l3``, ``v1`` and ``dti.json``.
+
+    Raises
+    ------
+    InputError
+        Among others ``E_BVEC_FRAME``: fibers contradict the frame of the b-vectors, unless `keep_frame`.
+    """
     volume = read_diffusion(image)
     scheme = read_scheme(bval, bvec, volume.grid)
     result = fit_dti(volume, scheme, method=method, minimum_b=minimum_b)
+    frame = check_gradient_frame(result)
+    if not keep_frame:
+        frame.require()
     maps = {DTI_FILES[key]: item for key, item in result.maps.items()}
     extra = {**fa_context(result, scheme), "outlier_part": result.outlier_part, "noise_sd": result.noise_sd}
     extra["v1_axes"] = "NIfTI world axes: right, anterior, superior"
+    extra["gradient_frame"] = asdict(frame)
     payload = _write(out, "dti", maps, result.mean_diffusivity, extra)
     # inside: left, posterior, superior; NIfTI world axes: right, anterior, superior
     vector = result.v1 * np.array([-1.0, -1.0, 1.0], dtype=np.float32)

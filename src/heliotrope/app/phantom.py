@@ -19,7 +19,9 @@ from heliotrope.app.output_folder import writing
 from heliotrope.app.phantom_bundle import PhantomBundle, PhantomEntry
 from heliotrope.app.phantom_calcinosis import CALCINOSIS_PHANTOMS
 from heliotrope.domain.errors import OptionError, OutputError
+from heliotrope.domain.study import Role
 from heliotrope.io.dicom_writer import synthetic_uid, write_dicom_series
+from heliotrope.io.gradient_files import write_gradients
 from heliotrope.io.nifti import region_entry, write_labels, write_map, write_sidecar, write_volume
 from heliotrope.phantoms.catalogue import SCENES, build_phantom
 from heliotrope.phantoms.study import SYNTHETIC_NOTE, PhantomSeries, PhantomStudy
@@ -90,10 +92,13 @@ def _region_truth(study: PhantomStudy) -> list[dict[str, Any]]:
             "side": None if region.side is None else region.side.value,
             "volume_ml": round(float(inside.sum()) * labels.grid.voxel_volume_mm3 / 1000.0, 4),
         }
-        for key in ("water_t2", "fat_fraction", "edema_fraction"):
+        for key in ("water_t2", "fat_fraction", "edema_fraction", "mean_diffusivity"):
+            if key not in study.truth_maps:
+                continue
             found = study.truth_maps[key]
             values = found.values[inside & found.valid]
-            row[key] = round(float(np.mean(values, dtype=np.float64)), 4) if values.size else None
+            digits = 7 if key == "mean_diffusivity" else 4
+            row[key] = round(float(np.mean(values, dtype=np.float64)), digits) if values.size else None
         rows.append(row)
     return rows
 
@@ -233,6 +238,8 @@ def _write_nifti(bundle: PhantomBundle, folder: Path) -> int:
         path = folder / f"{_stem(number, series)}.nii.gz"
         write_volume(path, series.volume)
         write_sidecar(path, series.acquisition, role=series.role, synthetic=True, description=series.description)
+        if series.role is Role.DWI:
+            write_gradients(path, series.acquisition, series.volume.grid)
     return len(bundle.series)
 
 

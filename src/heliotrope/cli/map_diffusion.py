@@ -54,10 +54,14 @@ def _dti(
         TensorMethod.WLS, "--method", help="wls, or robust: frames that do not fit are left out."
     ),
     minimum_b: float = typer.Option(0.0, "--minimum-b", help="Leave out smaller weighted b-values [s/mm2]."),
+    keep_frame: bool = typer.Option(
+        False, "--keep-frame", help="Keep the b-vectors as they are even where fibers contradict their frame."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Answer in JSON."),
 ) -> int:
     """Map mean diffusivity, FA, eigenvalues, radial diffusivity and the main direction."""
-    return _report(map_dti(dwi, bval, bvec, out, method=method, minimum_b=minimum_b), out, as_json=as_json)
+    payload = map_dti(dwi, bval, bvec, out, method=method, minimum_b=minimum_b, keep_frame=keep_frame)
+    return _report(payload, out, as_json=as_json)
 
 
 def _report(payload: dict[str, Any], out: Path, *, as_json: bool) -> int:
@@ -81,6 +85,8 @@ def _text(payload: dict[str, Any], out: Path) -> str:
     if pseudo is not None:
         low, high = pseudo["ci95"]
         lines.append(f"  D* of {pseudo['of']}: {pseudo['value']:.3g} mm2/s (95 % interval {low:.3g} to {high:.3g})")
+    if "gradient_frame" in payload:
+        lines.append(f"  {payload['gradient_frame']['sentence']}")
     lines += [f"  left out: {count} voxels, {reason}" for reason, count in payload["invalid_reasons"].items()]
     lines += [f"  note: {flag}" for flag in payload["flags"]]
     lines.append(f"written: {out}")

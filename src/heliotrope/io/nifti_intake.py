@@ -20,6 +20,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.io.component_pairs import with_phase_partners
 from heliotrope.io.content import component_of, content_of
 from heliotrope.io.frames import Component, Content
+from heliotrope.io.gradient_files import fsl_to_lps
 from heliotrope.io.identity import SYNTHETIC_KEY, pseudonym_key, study_key, subject_key
 from heliotrope.io.nifti import MILLISECONDS_PER_SECOND, is_nifti_name, nifti_array, nifti_grid, nifti_stem, open_nifti
 from heliotrope.io.roles import RoleFacts, decide_role
@@ -217,19 +218,6 @@ def _gradients(
         return b_values, ()
     table = vectors if vectors.shape[0] == 3 else vectors.T
     return b_values, fsl_to_lps(table.reshape(3, -1), grid)
-
-
-def fsl_to_lps(vectors: np.ndarray[Any, np.dtype[np.float64]], grid: Grid) -> tuple[tuple[float, float, float], ...]:
-    """FSL gradient directions (3, n), along the voxel axes, to patient LPS, lengths kept so that bad ones show.
-
-    FSL turns the first axis around where the voxel axes are right-handed.
-    """
-    axes = grid.matrix[:3, :3] / np.asarray(grid.spacing_mm)
-    # nearest rotation or reflection: a sheared affine must not change lengths
-    left, _, right = np.linalg.svd(axes)
-    flip = np.array([-1.0, 1.0, 1.0]) if np.linalg.det(axes) > 0 else np.ones(3)
-    world = (left @ right) @ (vectors * flip[:, None])
-    return tuple((float(v[0]), float(v[1]), float(v[2])) for v in world.T)
 
 
 def _numbers(reader: Reader, entry: Entry, used: dict[str, FileRecord]) -> np.ndarray[Any, np.dtype[np.float64]] | None:
@@ -494,4 +482,4 @@ def read_nifti_volume(series: Series) -> Volume:
     return Volume(data, series.grid, unit)
 
 
-__all__ = ["NiftiFrame", "NiftiRead", "fsl_to_lps", "is_nifti_name", "nifti_studies", "read_nifti_volume"]
+__all__ = ["NiftiFrame", "NiftiRead", "is_nifti_name", "nifti_studies", "read_nifti_volume"]

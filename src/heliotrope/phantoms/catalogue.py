@@ -11,6 +11,8 @@ import numpy as np
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.errors import OptionError
 from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import ParametricMap
+from heliotrope.phantoms.fibers import Fibers
 from heliotrope.phantoms.fields import draw_field
 from heliotrope.phantoms.lesions import (
     EdemaPattern,
@@ -25,6 +27,7 @@ from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence, simulate_serie
 from heliotrope.phantoms.mr_signal import MagnetizationModel, SuppressionFailure
 from heliotrope.phantoms.mr_tissue import (
     PersonTissue,
+    TissueMaps,
     draw_tissue_maps,
     lesion_table,
     slab_of,
@@ -33,7 +36,7 @@ from heliotrope.phantoms.mr_tissue import (
 )
 from heliotrope.phantoms.study import SYNTHETIC_NOTE, PhantomStudy
 from heliotrope.phantoms.thigh_anatomy import HAMSTRINGS, MUSCLES, QUADRICEPS, BuildOfPerson, PackedThighs, draw_thighs
-from heliotrope.phantoms.thigh_voxels import fill_voxels
+from heliotrope.phantoms.thigh_voxels import ThighVoxels, fill_voxels
 
 BOTH = (Side.LEFT, Side.RIGHT)
 
@@ -99,11 +102,16 @@ def build_thigh_study(name: str, scene: ThighScene, seed: int) -> PhantomStudy:
         seed=seed,
         series=simulate_series(model, protocol, scene.failure, noise),
         truth_labels=truth_labels(voxels),
-        truth_maps=MappingProxyType(truth_maps(voxels, maps)),
+        truth_maps=MappingProxyType(_truth(voxels, maps, protocol)),
         lesions=lesion_table(voxels, scene.lesions),
         note=f"{SYNTHETIC_NOTE} {scene.note}",
         subject=f"{subject}-{seed}",
     )
+
+
+def _truth(voxels: ThighVoxels, maps: TissueMaps, protocol: MrProtocol) -> dict[str, ParametricMap]:
+    found = truth_maps(voxels, maps)
+    return found | Fibers.of(voxels).truth_maps() if Sequence.DIFFUSION in protocol.sequences else found
 
 
 def _edema(
@@ -156,6 +164,13 @@ _FASCIAL: tuple[Lesion, ...] = (
     *_edema({"vastus_lateralis": 0.25}, EdemaPattern.PERIPHERAL, 50.0),
 )
 _PAIR = "longitudinal"
+_WITH_DIFFUSION = MrProtocol(
+    pixel_mm=2.0,
+    matrix=(190, 100),
+    slice_thickness_mm=6.0,
+    n_slices=12,
+    sequences=(Sequence.STIR, Sequence.MULTI_ECHO_T2, Sequence.COMPLEX_DIXON, Sequence.DIFFUSION),
+)
 
 SCENES: Mapping[str, ThighScene] = MappingProxyType(
     {
@@ -228,6 +243,27 @@ SCENES: Mapping[str, ThighScene] = MappingProxyType(
             _ACTIVE,
             "The active-dm phantom with the scanner's own water and fat images and no T2 series.",
             protocol=MrProtocol(sequences=(Sequence.T1, Sequence.STIR, Sequence.SCANNER_DIXON)),
+        ),
+        "diffusion": ThighScene(
+            (
+                *_edema({"vastus_lateralis": 0.96, "adductor_magnus": 0.96}, EdemaPattern.DIFFUSE, 50.0),
+                *_edema({"rectus_femoris": 0.3}, EdemaPattern.PATCHY, 50.0),
+            ),
+            "Diffuse edema of vastus lateralis and adductor magnus with a diffusion series: b 0, 400, 800 s/mm2.",
+            protocol=_WITH_DIFFUSION,
+        ),
+        "perfusion": ThighScene(
+            (),
+            "Healthy thighs with a diffusion series of 13 b-values for perfusion (IVIM).",
+            protocol=replace(
+                _WITH_DIFFUSION,
+                diffusion_shells=(
+                    (0.0, 3),
+                    *((b, 3) for b in (10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 150.0)),
+                    *((b, 6) for b in (200.0, 300.0, 400.0, 600.0, 800.0)),
+                ),
+                perfusion=(0.11, 2.97e-2),
+            ),
         ),
         "stir-only": ThighScene(
             _ACTIVE,

@@ -71,6 +71,39 @@ def muscle_tensor_block(
     return DiffusionBlock(_noisy(clean, snr, generator), scheme, truth)
 
 
+def pennate_limb(
+    generator: np.random.Generator,
+    scheme: DiffusionScheme,
+    *,
+    snr: float,
+    shape: tuple[int, int, int] = (48, 48, 16),
+    slant_deg: float = 20.0,
+    eigenvalues: tuple[float, float, float] = (2.0e-3, 1.55e-3, 1.25e-3),
+) -> DiffusionBlock:
+    """A round limb along the third axis, a bone in it, fibers slanting toward its middle as they go up; b 0 is 100.
+
+    Voxels are 3 x 3 x 6 mm; outside the limb and in the bone there is noise only.
+    """
+    grid = Grid.from_spacing(shape, (3.0, 3.0, 6.0))
+    x, y, _ = np.meshgrid(*[(np.arange(n) - (n - 1) / 2.0) * d for n, d in zip(shape, (3.0, 3.0, 6.0), strict=True)])
+    x, y = np.swapaxes(x, 0, 1), np.swapaxes(y, 0, 1)
+    radius = np.hypot(x, y)
+    outer = 0.45 * min(shape[0], shape[1]) * 3.0
+    muscle = (radius < outer) & (radius > 0.15 * outer)
+    lean = np.tan(np.radians(slant_deg))
+    away = np.maximum(radius, 1.0)
+    first = np.stack([-lean * x / away, -lean * y / away, np.ones_like(x)], axis=-1)
+    first /= np.linalg.norm(first, axis=-1, keepdims=True)
+    second = np.cross(first, (0.0, 1.0, 0.0))
+    second /= np.linalg.norm(second, axis=-1, keepdims=True)
+    axes = np.stack([first, second, np.cross(first, second)], axis=-1)
+    tensors = axes * np.array(eigenvalues) @ np.swapaxes(axes, -1, -2)
+    clean = np.where(muscle[..., None], 100.0 * tensor_signal(scheme, tensors), 0.0)
+    noise = generator.normal(0.0, 100.0 / snr, size=(2, *clean.shape))
+    volume = Volume(np.hypot(clean + noise[0], noise[1]).astype(np.float32), grid)
+    return DiffusionBlock(volume, scheme, np.broadcast_to(np.array(eigenvalues), (*shape, 3)))
+
+
 def perfused_block(
     generator: np.random.Generator,
     scheme: DiffusionScheme,

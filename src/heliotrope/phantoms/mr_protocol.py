@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.domain.study import Acquisition, Modality, Role
+from heliotrope.phantoms.diffusion_signal import diffusion_signal, examination_scheme
+from heliotrope.phantoms.fibers import Fibers
 from heliotrope.phantoms.mr_signal import (
     MagnetizationModel,
     SuppressionFailure,
@@ -35,6 +37,7 @@ class Sequence(StrEnum):
     MULTI_ECHO_T2 = "multi_echo_t2"
     COMPLEX_DIXON = "complex_dixon"
     SCANNER_DIXON = "scanner_dixon"
+    DIFFUSION = "diffusion"
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,12 @@ class MrProtocol:
     first_slice_mm : float or None
         z of the first slice; None centers the stack at mid-thigh. [mm]
     sequences : tuple of Sequence
-    t2_snr, stir_snr, t1_snr, dixon_snr : float
-        Signal of healthy muscle (first echo) over the noise of one channel.
+    t2_snr, stir_snr, t1_snr, dixon_snr, diffusion_snr : float
+        Signal of healthy muscle (first echo, b 0) over the noise of one channel.
+    diffusion_shells : tuple of (float, int)
+        b-values [s/mm2] and frames of each.
+    perfusion : tuple of 2 floats or None
+        Perfusion fraction [1] and pseudo-diffusivity [mm2/s] of muscle in the diffusion series.
     noise_stream : int
         Other noise for the same person, e.g. a second visit.
     gain : float
@@ -77,6 +84,9 @@ class MrProtocol:
     stir_snr: float = 25.0
     t1_snr: float = 50.0
     dixon_snr: float = 60.0
+    diffusion_snr: float = 45.0
+    diffusion_shells: tuple[tuple[float, int], ...] = ((0.0, 4), (400.0, 10), (800.0, 20))
+    perfusion: tuple[float, float] | None = None
     noise_stream: int = 0
     gain: float = 500.0
     acquired_on: str = "2026-01-15"
@@ -99,6 +109,7 @@ STIR_TI_MS, STIR_TR_MS, STIR_TE_MS = 220.0, 4500.0, 60.0
 T1_TR_MS, T1_TE_MS = 600.0, 12.0
 DIXON_ECHO_TIMES_MS = (1.15, 2.10, 3.05, 4.00, 4.95, 5.90)
 DIXON_TR_MS, DIXON_FLIP_DEG = 10.0, 3.0
+DIFFUSION_TR_MS, DIFFUSION_TE_MS, EPI_HZ_PER_PIXEL = 5000.0, 55.0, 60.0
 
 
 def _acquisition(protocol: MrProtocol, **facts: object) -> Acquisition:
@@ -235,6 +246,35 @@ def simulate_series(
             what = "multi-echo gradient echo"
             add(magnitude, Role.GRE_MAGNITUDE, f"{what} magnitude", ("GR",), ("SP",), image_type=(*kind, "M"), **facts)
             add(phase, Role.GRE_PHASE, f"{what} phase", ("GR",), ("SP",), image_type=(*kind, "P"), **facts)
+        elif sequence is Sequence.DIFFUSION:
+            scheme = examination_scheme(protocol.diffusion_shells)
+            frames = diffusion_signal(
+                model,
+                Fibers.of(model.voxels),
+                scheme,
+                repetition_time_ms=DIFFUSION_TR_MS,
+                echo_time_ms=DIFFUSION_TE_MS,
+                perfusion=protocol.perfusion,
+                bandwidth_hz_per_pixel=EPI_HZ_PER_PIXEL,
+                snr=protocol.diffusion_snr,
+                gain=protocol.gain,
+                generator=generator,
+            )
+            add(
+                frames,
+                Role.DWI,
+                "diffusion",
+                ("EP", "SE"),
+                ("SK", "SP"),
+                repetition_time_ms=DIFFUSION_TR_MS,
+                echo_times_ms=(DIFFUSION_TE_MS,),
+                flip_angle_deg=90.0,
+                b_values_s_per_mm2=scheme.b_values,
+                b_vectors_lps=scheme.directions,
+                image_type=("ORIGINAL", "PRIMARY", "DIFFUSION", "NONE"),
+                acquisition_type="2D",
+                sequence_name="ep_b",
+            )
         else:
             water, fat = scanner_water_and_fat(
                 model,

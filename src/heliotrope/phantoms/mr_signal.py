@@ -85,7 +85,8 @@ class MagnetizationModel:
         return PROPERTIES[component].t2_ms
 
 
-def _rician(signal: NDArray[np.float64], noise_sd: float, generator: np.random.Generator) -> NDArray[np.float32]:
+def rician(signal: NDArray[np.float64], noise_sd: float, generator: np.random.Generator) -> NDArray[np.float32]:
+    """Magnitude of a signal with complex Gaussian noise of one sd per channel."""
     real = signal + generator.normal(0.0, noise_sd, size=signal.shape)
     imaginary = generator.normal(0.0, noise_sd, size=signal.shape)
     return np.asarray(np.hypot(real, imaginary), dtype=np.float32)
@@ -128,7 +129,7 @@ def stir_signal(
             inversion_recovery(MUSCLE_T1_MS, inversion_time_ms=inversion_time_ms, repetition_time_ms=repetition_time_ms)
         )
     ) * np.exp(-echo_time_ms / MUSCLE_T2_MS)
-    return _rician(gain * model.maps.receive * np.abs(total), gain * healthy / snr, generator)
+    return rician(gain * model.maps.receive * np.abs(total), gain * healthy / snr, generator)
 
 
 def spin_echo_signal(
@@ -150,7 +151,7 @@ def spin_echo_signal(
     for component in list(Component)[1:]:
         total = total + model.water[..., component] * weight(model.t1_ms(component), model.t2_ms(component))
     healthy = float(weight(MUSCLE_T1_MS, MUSCLE_T2_MS))
-    return _rician(gain * model.maps.receive * total, gain * healthy / snr, generator)
+    return rician(gain * model.maps.receive * total, gain * healthy / snr, generator)
 
 
 _TABLE_T2_MS = np.geomspace(12.0, 160.0, 140)
@@ -226,7 +227,7 @@ def multi_echo_signal(
     healthy = float(table(np.array([MUSCLE_T2_MS]), MUSCLE_T1_MS)[np.abs(_TABLE_B1 - 1.0).argmin(), 0, 0])
     healthy *= 1.0 - np.exp(-repetition_time_ms / MUSCLE_T1_MS)
     scaled = total * (gain * model.maps.receive)[..., None] / healthy
-    return _rician(np.abs(scaled), gain / snr, generator)
+    return rician(np.abs(scaled), gain / snr, generator)
 
 
 def dixon_signal(
@@ -283,7 +284,7 @@ def scanner_water_and_fat(
         water += model.water[..., component] * spoiled_weight(t1, repetition_time_ms, flip_angle_deg)
     fat = model.fat.sum(axis=-1) * float(spoiled_weight(FAT_T1_MS, repetition_time_ms, flip_angle_deg))
     scale = gain * model.maps.receive / float(spoiled_weight(MUSCLE_T1_MS, repetition_time_ms, flip_angle_deg))
-    return _rician(water * scale, gain / snr, generator), _rician(fat * scale, gain / snr, generator)
+    return rician(water * scale, gain / snr, generator), rician(fat * scale, gain / snr, generator)
 
 
 assert len(Component) == N_COMPONENTS

@@ -167,7 +167,9 @@ def ivim_signal(
 def tensor_signal(scheme: DiffusionScheme, tensors: ArrayLike) -> NDArray[np.float64]:
     """exp(-b gᵀ D g); tensors (..., 3, 3) [mm2/s] in, (..., n) out. [1]"""
     vectors = np.asarray(scheme.directions, dtype=np.float64)
-    exponent = np.einsum("ni,...ij,nj->...n", vectors, np.asarray(tensors, dtype=np.float64), vectors)
+    squares = (vectors[:, :, None] * vectors[:, None, :]).reshape(-1, 9)
+    matrices = np.asarray(tensors, dtype=np.float64)
+    exponent = matrices.reshape(*matrices.shape[:-2], 9) @ squares.T
     return np.asarray(np.exp(-scheme.b * exponent))
 
 

@@ -12,6 +12,7 @@ from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.maps.adc import fit_adc
 from heliotrope.maps.dti import TensorMethod, fit_dti, require_tensor_scheme
+from heliotrope.maps.gradient_frame import FrameVerdict, check_gradient_frame
 from heliotrope.maps.ivim import fit_ivim, require_ivim_scheme
 from heliotrope.physics.diffusion import SNR_NEEDED_FOR_FA, SNR_NEEDED_FOR_IVIM, DiffusionScheme
 
@@ -55,6 +56,9 @@ IVIM = (
 
 SEED = 20_261_122
 """Seed of the bootstrap: equal input gives equal output."""
+
+FRAME_PASSED = {FrameVerdict.CONFIRMED: True, FrameVerdict.UNDECIDED: None, FrameVerdict.CONTRADICTED: False}
+"""Quality verdict of each frame verdict; a wrong frame leaves the maps shown here as they are."""
 
 
 def _scheme(series: Series, *, with_directions: bool) -> DiffusionScheme:
@@ -122,6 +126,7 @@ def _run_dti(stage_input: StageInput) -> StageOutput:
         raise QualityRefusal("diffusion tensor: no voxel could be fitted", hint="check that the images show tissue")
     trusted = result.snr is not None and result.snr >= SNR_NEEDED_FOR_FA
     warning = result.fractional_anisotropy.flags[-1]
+    frame = check_gradient_frame(result)
     return StageOutput(
         sentence=(
             f"The diffusion tensor was fitted by weighted least squares to {len(scheme.b_values)} frames "
@@ -133,7 +138,10 @@ def _run_dti(stage_input: StageInput) -> StageOutput:
             "mean_diffusivity": result.mean_diffusivity,
             "fractional_anisotropy": result.fractional_anisotropy,
         },
-        quality=(QualityCheck("signal-to-noise ratio of the diffusion series", trusted, warning),),
+        quality=(
+            QualityCheck("signal-to-noise ratio of the diffusion series", trusted, warning),
+            QualityCheck("frame of the gradient directions", FRAME_PASSED[frame.verdict], frame.sentence),
+        ),
     )
 
 
@@ -174,6 +182,6 @@ def _run_ivim(stage_input: StageInput) -> StageOutput:
 
 STAGES = (
     Stage("adc", 1, (ADC,), _select_adc, _run_adc, by_station=True),
-    Stage("dti", 1, DTI, _select_dti, _run_dti, by_station=True),
+    Stage("dti", 2, DTI, _select_dti, _run_dti, by_station=True),
     Stage("ivim", 1, IVIM, _select_ivim, _run_ivim, by_station=True),
 )
