@@ -13,7 +13,7 @@ from heliotrope.domain.errors import InputError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.maps.dti import DtiMaps, TensorMethod, fit_dti
-from heliotrope.maps.gradient_frame import FrameVerdict, check_gradient_frame
+from heliotrope.maps.gradient_frame import FrameCheck, FrameVerdict, check_gradient_frame
 from heliotrope.phantoms.diffusion import pennate_limb, tensor_scheme
 from heliotrope.physics.diffusion import DiffusionScheme
 
@@ -37,8 +37,12 @@ def _fit(volume: Volume, scheme: DiffusionScheme = SCHEME) -> DtiMaps:
     return fit_dti(volume, scheme, method=TensorMethod.WLS)
 
 
+def _check(result: DtiMaps) -> FrameCheck:
+    return check_gradient_frame(result.v1, result.fractional_anisotropy)
+
+
 def test_a_right_table_is_not_contradicted_and_excludes_frames_with_another_long_axis() -> None:
-    found = check_gradient_frame(_fit(_limb()))
+    found = _check(_fit(_limb()))
     assert found.verdict is not FrameVerdict.CONTRADICTED
     # 24 frames: eight keep the long axis of the limb
     assert found.n_frames == 24
@@ -48,7 +52,7 @@ def test_a_right_table_is_not_contradicted_and_excludes_frames_with_another_long
 
 def test_a_table_with_exchanged_axes_is_refused_with_thing_value_limit_and_likely_frame() -> None:
     wrong = _fit(_limb(), _turned(EXCHANGED))
-    found = check_gradient_frame(wrong)
+    found = _check(wrong)
     assert found.verdict is FrameVerdict.CONTRADICTED
     # the long axis, now the first, belongs in the third place; x and y are alike in a round limb
     assert found.best_frame.endswith("x)")
@@ -70,7 +74,7 @@ def test_an_isotropic_object_decides_nothing() -> None:
     gel = pennate_limb(
         generator, SCHEME, snr=60.0, shape=(36, 36, 8), slant_deg=0.0, eigenvalues=(1.5e-3, 1.5e-3, 1.5e-3)
     )
-    found = check_gradient_frame(_fit(gel.volume, _turned(EXCHANGED)))
+    found = _check(_fit(gel.volume, _turned(EXCHANGED)))
     assert found.verdict is FrameVerdict.UNDECIDED
     assert "not checked" in found.sentence
     found.require()
@@ -81,17 +85,17 @@ def test_noise_decides_nothing() -> None:
     gel = pennate_limb(
         generator, SCHEME, snr=6.0, shape=(36, 36, 8), slant_deg=0.0, eigenvalues=(1.5e-3, 1.5e-3, 1.5e-3)
     )
-    assert check_gradient_frame(_fit(gel.volume)).verdict is FrameVerdict.UNDECIDED
+    assert _check(_fit(gel.volume)).verdict is FrameVerdict.UNDECIDED
 
 
 def test_a_thin_stack_is_not_refused_because_fibers_leave_it() -> None:
     # fibers leave three slices after 18 mm; in a wrong frame they would run across the whole limb
-    found = check_gradient_frame(_fit(_limb(slices=3)))
+    found = _check(_fit(_limb(slices=3)))
     assert found.verdict is not FrameVerdict.CONTRADICTED
 
 
 def test_straight_fibers_do_not_tell_a_mirrored_table() -> None:
-    found = check_gradient_frame(_fit(_limb(slant_deg=2.0), _turned(MIRRORED)))
+    found = _check(_fit(_limb(slant_deg=2.0), _turned(MIRRORED)))
     assert found.verdict is FrameVerdict.UNDECIDED
     assert "mirrored" in found.sentence
 
@@ -105,9 +109,9 @@ def test_calf_fibers_accept_the_long_axis_and_refuse_an_exchanged_one(shared_dat
     grid = Grid.from_matrix((*volume.grid.shape[:2], 10), volume.grid.matrix)
     middle = Volume(np.ascontiguousarray(volume.data[:, :, 8:18]), grid)
     result = _fit(middle, scheme)
-    found = check_gradient_frame(result)
+    found = _check(result)
     assert found.verdict is FrameVerdict.UNDECIDED
     assert found.run_mm is not None
     assert found.run_mm > 25.0
     exchanged = replace(result, v1=np.ascontiguousarray(result.v1[..., [2, 1, 0]]))
-    assert check_gradient_frame(exchanged).verdict is FrameVerdict.CONTRADICTED
+    assert _check(exchanged).verdict is FrameVerdict.CONTRADICTED

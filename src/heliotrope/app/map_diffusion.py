@@ -108,7 +108,7 @@ def map_dti(
     volume = read_diffusion(image)
     scheme = read_scheme(bval, bvec, volume.grid)
     result = fit_dti(volume, scheme, method=method, minimum_b=minimum_b)
-    frame = check_gradient_frame(result)
+    frame = check_gradient_frame(result.v1, result.fractional_anisotropy)
     if not keep_frame:
         frame.require()
     maps = {DTI_FILES[key]: item for key, item in result.maps.items()}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from heliotrope.domain.errors import InputError
 from heliotrope.domain.geometry import Grid
-from heliotrope.maps.dti import DtiMaps
+from heliotrope.domain.images import ParametricMap
 
 FIBER_FA = (0.12, 0.60)
 """Voxels between are followed: below, direction is noise; above, muscle has none (project rule). [1]"""
@@ -119,13 +119,15 @@ class _Frame:
     turn: NDArray[np.float64]
 
 
-def check_gradient_frame(result: DtiMaps) -> FrameCheck:
+def check_gradient_frame(v1: NDArray[np.float32], anisotropy: ParametricMap) -> FrameCheck:
     """Follow fibers under every frame the gradient table may have been written in.
 
     Parameters
     ----------
-    result : DtiMaps
-        Fitted with the table as it stands.
+    v1 : float32 array (x, y, z, 3)
+        Direction of the largest eigenvalue along patient axes (LPS), fitted with the table as it stands.
+    anisotropy : ParametricMap
+        ``fractional_anisotropy`` of the same fit. [1]
 
     Returns
     -------
@@ -139,8 +141,7 @@ def check_gradient_frame(result: DtiMaps) -> FrameCheck:
     end at a turn, at the border of fiber-bearing tissue, or unseen at the border of the image; the mean run is the
     maximum-likelihood one of such censored lengths. Standard errors are those of the jackknife over blocks.
     """
-    grid = result.mean_diffusivity.grid
-    anisotropy = result.fractional_anisotropy
+    grid = anisotropy.grid
     with np.errstate(invalid="ignore"):
         fiber = anisotropy.valid & (anisotropy.values > FIBER_FA[0]) & (anisotropy.values < FIBER_FA[1])
     frames = _frames(grid)
@@ -156,7 +157,7 @@ def check_gradient_frame(result: DtiMaps) -> FrameCheck:
     axes = _image_axes(grid)
     followed = []
     for frame in frames:
-        turned = np.nan_to_num(result.v1.astype(np.float64) @ frame.turn.T @ axes)
+        turned = np.nan_to_num(v1.astype(np.float64) @ frame.turn.T @ axes)
         followed.append(_sums(turned, fiber, seeds, block, n_blocks, grid))
     return _verdict(frames, np.stack(followed), float(np.cbrt(np.prod(grid.spacing_mm))))
 

@@ -126,7 +126,7 @@ def _run_dti(stage_input: StageInput) -> StageOutput:
         raise QualityRefusal("diffusion tensor: no voxel could be fitted", hint="check that the images show tissue")
     trusted = result.snr is not None and result.snr >= SNR_NEEDED_FOR_FA
     warning = result.fractional_anisotropy.flags[-1]
-    frame = check_gradient_frame(result)
+    frame = check_gradient_frame(result.v1, result.fractional_anisotropy)
     return StageOutput(
         sentence=(
             f"The diffusion tensor was fitted by weighted least squares to {len(scheme.b_values)} frames "
