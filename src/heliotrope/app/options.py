@@ -18,6 +18,18 @@ MUSCLE_SOURCES = ("network", "none")
 """What `AnalyzeOptions.muscles` takes."""
 
 
+_ABOVE_ZERO = (
+    "stir_ratio",
+    "stir_ratio_sd",
+    "vial_ratio",
+    "vial_ratio_sd",
+    "t2_upper_limit_ms",
+    "echo_control_mean",
+    "echo_control_sd",
+)
+"""Options that are numbers above zero."""
+
+
 def _option(sentence: str, default: Any = None) -> Any:
     return field(default=default, metadata={"sentence": sentence})
 
@@ -44,9 +56,13 @@ class AnalyzeOptions:
         "Single muscles: network names them by the shipped network, none leaves muscle in compartments.", "network"
     )
     stir_ratio: float | None = _option(
-        "STIR-to-Dixon-water ratio of normal muscle in this site's controls or vial, under this protocol."
+        "STIR-to-Dixon-water ratio of normal muscle in this site's controls, under this protocol."
     )
     stir_ratio_sd: float | None = _option("Standard deviation of `stir_ratio` among the controls.")
+    vial_ratio: float | None = _option(
+        "STIR-to-water ratio of normal muscle over that of the vial labeled `vial`, in controls scanned with it."
+    )
+    vial_ratio_sd: float | None = _option("Standard deviation of `vial_ratio` among the controls.")
     spared_muscle: str | None = _option(
         "Muscle that a reader found spared, e.g. gracilis or left gracilis; STIR reference after it was vetted."
     )
@@ -90,14 +106,15 @@ class AnalyzeOptions:
         object.__setattr__(self, "only", tuple(self.only))
 
     def _check_numbers(self) -> None:
-        for name in ("stir_ratio", "stir_ratio_sd", "t2_upper_limit_ms", "echo_control_mean", "echo_control_sd"):
+        for name in _ABOVE_ZERO:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
                 raise OptionError(f"option {name}: a number above 0 needed", hint=f"write {name}: NUMBER")
-        if (self.stir_ratio is None) != (self.stir_ratio_sd is None):
-            raise OptionError(
-                "stir_ratio and stir_ratio_sd belong together", hint="give mean and standard deviation of the controls"
-            )
+        for name in ("stir_ratio", "vial_ratio"):
+            if (getattr(self, name) is None) != (getattr(self, f"{name}_sd") is None):
+                raise OptionError(
+                    f"{name} and {name}_sd belong together", hint="give mean and standard deviation of the controls"
+                )
 
     def _check_facts(self) -> None:
         facts: object = self.facts

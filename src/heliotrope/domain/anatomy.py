@@ -134,6 +134,7 @@ _ROWS = (
     _row("torso_fat", _T, BodyPart.TRUNK, title="fat within the trunk"),
     _row("metal", _T, _ALL),
     _row("fiducial", _T, _ALL, title="marker on the skin"),
+    _row("vial", _T, _ALL, title="reference vial"),
     _row("fascia_lata", StructureKind.FASCIA, _THIGH, sct="361911008", uberon="0003669"),
     _row("femur", _B, _THIGH),
     _row("tibia", _B, _LEG),

@@ -74,8 +74,8 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "stir-reference-order",
-        "STIR is scored against a paired water T2 map, else the site's STIR-to-water ratio, else a vetted spared "
-        "muscle; otherwise no fraction is given",
+        "STIR is scored against a paired water T2 map, else the STIR-to-water ratio of a vial in the field or of the "
+        "site's controls, else a vetted spared muscle; otherwise no fraction is given",
         (),
         Status.PROJECT_RULE,
         "",

@@ -24,7 +24,8 @@ class ReferenceMode(StrEnum):
     """Where the normal signal comes from, best first."""
 
     PAIRED_T2 = "paired water T2 map"
-    SITE_RATIO = "STIR-to-water ratio of the site's controls or vial"
+    VIAL_RATIO = "STIR-to-water ratio of a vial in the field"
+    SITE_RATIO = "STIR-to-water ratio of the site's controls"
     SPARED_MUSCLE = "muscle named as spared by a reader, vetted"
 
 
@@ -57,11 +58,13 @@ class SiteRatio:
     Parameters
     ----------
     mean, sd : float
-        Over controls (at least five) or a vial in the field, with the receiver scaling of the patient's scan. [1]
+        Over controls (at least five) with the receiver scaling of the patient's scan, or from a vial in it. [1]
+    mode : ReferenceMode
     """
 
     mean: float
     sd: float
+    mode: ReferenceMode = ReferenceMode.SITE_RATIO
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.mean) and self.mean > 0 and np.isfinite(self.sd) and self.sd >= 0):
@@ -187,6 +190,49 @@ def relative_signal(
     )
 
 
+def ratio_from_vial(stir: Volume, water_signal: FloatArray, vial: BoolArray, muscle_over_vial: SiteRatio) -> SiteRatio:
+    """Ratio of normal muscle under the scaling of this scan, from a vial imaged with the patient.
+
+    Valid while the vial holds the gel and the temperature at which `muscle_over_vial` was measured in controls under
+    this inversion, echo and repetition time, and lies within the homogeneous field of both series. The scaling of the
+    two series then cancels, whatever it is.
+
+    Parameters
+    ----------
+    stir : Volume (x, y, z)
+    water_signal : array (x, y, z)
+        Dixon water of the same session on the grid of `stir`.
+    vial : bool array (x, y, z)
+        Inside of the vial, without its wall.
+    muscle_over_vial : SiteRatio
+        Ratio of normal muscle over ratio of the vial, with its scatter among controls. [1]
+
+    Raises
+    ------
+    QualityRefusal
+        ``E_VIAL``: too few voxels, no water signal, or a signal that is not even.
+    """
+    normalized, _ = _coil_normalized(np.asarray(stir.data, dtype=np.float64), water_signal)
+    values = normalized[vial & np.isfinite(normalized)]
+    if values.size < FEWEST_REFERENCE_VOXELS:
+        raise QualityRefusal(
+            f"vial: {values.size} voxels with water signal inside it, {FEWEST_REFERENCE_VOXELS} are needed",
+            hint="label the inside of the vial on more slices, or scan it within the field of both series",
+            code="E_VIAL",
+        )
+    middle = float(np.median(values))
+    spread = _robust_spread(values) / middle if middle > 0 else float("inf")
+    if spread > LARGEST_SPARED_SPREAD:
+        raise QualityRefusal(
+            f"vial: its signal varies by {100 * spread:.0f} % (limit {100 * LARGEST_SPARED_SPREAD:.0f} %)",
+            hint="check for bubbles, the wall within the label, and fat suppression at the vial",
+            code="E_VIAL",
+        )
+    mean = middle * muscle_over_vial.mean
+    sd = mean * float(np.hypot(muscle_over_vial.sd / muscle_over_vial.mean, spread / np.sqrt(values.size)))
+    return SiteRatio(mean, sd, ReferenceMode.VIAL_RATIO)
+
+
 def _without_fat(signal: FloatArray, fat_signal: FloatArray | None, subcutis: BoolArray | None) -> FloatArray:
     """STIR without what imperfectly nulled fat adds to it, as seen in subcutaneous fat.
 
@@ -277,7 +323,7 @@ def _from_site(
         valid=np.isfinite(relative),
         level=np.full(grid.shape, site.mean) if profile is None else site.mean * profile,
         grid=grid,
-        mode=ReferenceMode.SITE_RATIO,
+        mode=site.mode,
         spread=float(np.hypot(noise, site.sd / site.mean)),
         uncertainty=max(site.sd / site.mean, 0.02),
         n_reference=0,

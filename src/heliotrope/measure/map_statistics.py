@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from heliotrope.domain.anatomy import Region
-from heliotrope.domain.geometry import require_same_grid
+from heliotrope.domain.geometry import Grid, require_same_grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
@@ -32,9 +32,9 @@ EVERYWHERE = frozenset({"fat_fraction"})
 """Quantities read in every tissue; the others only in muscle."""
 
 
-def margin_mm(parametric: ParametricMap) -> float:
+def margin_mm(grid: Grid) -> float:
     """One pixel or `MARGIN_MM`, whichever is more. [mm]"""
-    return max(MARGIN_MM, sorted(parametric.grid.spacing_mm)[1]) * (1.0 + 1e-6)
+    return max(MARGIN_MM, sorted(grid.spacing_mm)[1]) * (1.0 + 1e-6)
 
 
 def measure_map(
@@ -83,7 +83,7 @@ def _measure_region(
     evidence: tuple[str, ...],
 ) -> list[Measurement]:
     drawn = index.mask(region) if region in index.members else np.zeros(parametric.grid.shape, dtype=bool)
-    eroded = erode_mask(drawn, parametric.grid, margin_mm(parametric))
+    eroded = erode_mask(drawn, parametric.grid, margin_mm(parametric.grid))
     valid = eroded.mask & parametric.valid
     n_drawn, n_core, n_valid = (int(np.count_nonzero(mask)) for mask in (drawn, eroded.mask, valid))
     missing = _reason(parametric, region, n_drawn, n_core, n_valid)

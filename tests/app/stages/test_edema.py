@@ -164,6 +164,74 @@ def test_without_any_reference_there_is_no_fraction_and_the_reason_is_said() -> 
     assert "cannot be counted" in finding.statement
 
 
+VIAL_OVER_WATER, VIAL_SIGNAL = 0.6, 400.0
+"""STIR-to-water ratio of the drawn vial, and its water signal."""
+
+
+def with_vial(study: PhantomStudy, *, scaling: float = 1.0, bubbles: bool = False) -> PhantomStudy:
+    """The study with a vial on the table beside the limbs, and STIR scaled anew by the scanner."""
+    inside = (slice(4, 20), slice(4, 20), slice(None))
+    labels = study.truth_labels.labels.copy()
+    assert not labels[inside].any()
+    labels[inside] = 99
+    generator = np.random.default_rng(8)
+    series = []
+    for item in study.series:
+        data = np.array(item.volume.data, dtype=np.float32)
+        level = {Role.STIR: VIAL_OVER_WATER * VIAL_SIGNAL, Role.DIXON_WATER: VIAL_SIGNAL}.get(item.role, 0.0)
+        data[inside] = level * (1.0 + 0.03 * generator.standard_normal(data[inside].shape))
+        if bubbles and item.role is Role.STIR:
+            data[inside][::2] *= 0.3
+        if item.role is Role.STIR:
+            data *= scaling
+        series.append(replace(item, volume=Volume(data, item.volume.grid)))
+    legend = {**study.truth_labels.legend, 99: Region("vial")}
+    return replace(study, series=tuple(series), truth_labels=replace(study.truth_labels, labels=labels, legend=legend))
+
+
+def vial_options() -> AnalyzeOptions:
+    """Ratio of muscle over vial as measured in controls scanned with the vial."""
+    site = site_options()
+    assert site.stir_ratio is not None
+    assert site.stir_ratio_sd is not None
+    ratio, sd = site.stir_ratio / VIAL_OVER_WATER, site.stir_ratio_sd / VIAL_OVER_WATER
+    return AnalyzeOptions(vial_ratio=ratio, vial_ratio_sd=sd)
+
+
+def test_a_vial_serves_where_the_scanner_scales_stir_anew() -> None:
+    study = with_vial(phantom("uniform-60"), scaling=1.7)
+    maps = maps_of(study, with_t2=False)
+    output = run(study, maps, vial_options())
+    rescaled = run(study, maps, site_options())
+    for side in Side:
+        measured = pick(output, Region("muscle", side), "edema_fraction")
+        assert measured.value == pytest.approx(true_fraction(study, side), abs=FRACTION_TOLERANCE)
+        assert "vial" in measured.method
+        # the controls' ratio holds for their own scaling only
+        assert (pick(rescaled, Region("muscle", side), "edema_fraction").value or 0.0) > 90.0
+
+
+def test_a_vial_with_bubbles_is_refused_by_name_and_another_reference_still_serves() -> None:
+    study = with_vial(phantom("uniform-30"), bubbles=True)
+    refused = run(study, maps_of(study, with_t2=False), vial_options())
+    assert "vial: its signal varies" in refused.not_assessed[0].missing.reason
+    paired = run(study, maps_of(study), vial_options())
+    row = pick(paired, Region("muscle", Side.LEFT), "edema_fraction")
+    assert row.value is not None
+    assert any("its signal varies" in note for note in row.notes)
+
+
+def test_a_vial_that_is_not_labeled_is_said() -> None:
+    study = phantom("uniform-30")
+    refused = run(study, maps_of(study, with_t2=False), vial_options())
+    assert "not labeled" in refused.not_assessed[0].missing.reason
+
+
+def test_half_a_vial_reference_is_refused() -> None:
+    with pytest.raises(OptionError, match="vial_ratio and vial_ratio_sd belong together"):
+        AnalyzeOptions(vial_ratio=1.0)
+
+
 def test_a_muscle_named_as_spared_is_vetted() -> None:
     """In the active phantom the gracilis is spared and the vastus lateralis is half edematous."""
     study = phantom("active-dm")

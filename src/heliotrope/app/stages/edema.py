@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliotrope.app.options import AnalyzeOptions
-from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.app.stage import Stage, StageInput, StageOutput
+from heliotrope.app.stages.edema_quantities import QUANTITIES
 from heliotrope.app.stages.measurements import SEED
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side
 from heliotrope.domain.errors import GeometryError, OptionError, QualityRefusal
@@ -33,10 +34,11 @@ from heliotrope.findings.edema import (
 from heliotrope.measure.distribution import describe_distribution, measure_distribution
 from heliotrope.measure.edema_load import EdemaImage, measure_asymmetry, measure_edema
 from heliotrope.measure.edema_mask import fat_interface, mark_stir_edema, mark_t2_edema
-from heliotrope.measure.edema_reference import SiteRatio, healthy_t2_band_ms, relative_signal
+from heliotrope.measure.edema_reference import SiteRatio, healthy_t2_band_ms, ratio_from_vial, relative_signal
+from heliotrope.measure.map_statistics import margin_mm
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean, muscles_of
-from heliotrope.segment.transfer import resample_labels
+from heliotrope.segment.transfer import erode_mask, resample_labels
 from heliotrope.stations.layout import is_scanned_by_side
 
 T2_LIMIT_MS = {3.0: 39.0, 1.5: 41.0}
@@ -50,71 +52,6 @@ SIDES_APART = (
     "this asymmetry."
 )
 """Stands beside every comparison of sides that were not in one image."""
-
-_DESCRIPTORS = (
-    ("edema_clusters", "Edema clusters", Unit.PER_100_MILLILITER, "Separate sets of edema per volume of muscle."),
-    (
-        "edema_largest_cluster",
-        "Largest edema cluster",
-        Unit.ONE,
-        "Share of all edema in its largest set; 1 is one set.",
-    ),
-    (
-        "edema_boundary",
-        "Edema boundary",
-        Unit.SQUARE_MILLIMETER_PER_MILLILITER,
-        "Surface of edema per volume of muscle; higher is more broken up.",
-    ),
-    ("edema_range", "Edema patch size", Unit.MILLIMETER, "Distance over which signal stays alike; not a severity."),
-    ("edema_moran", "Moran's I", Unit.ONE, "Likeness of neighboring signal; not a severity."),
-    ("edema_entropy", "Signal entropy", Unit.ONE, "Spread of signal over its range, 0 to 1; not a severity."),
-    ("edema_lacunarity", "Lacunarity", Unit.ONE, "Clumping of edema in 6 mm boxes; 1 is even."),
-    (
-        "edema_rim_index",
-        "Rim index",
-        Unit.ONE,
-        "Rim against core of a muscle in standard deviations; above 0.5 is peripheral.",
-    ),
-    ("edema_honeycomb", "Honeycomb index", Unit.ONE, "Share of edema on thin bright sheets; needs fine pixels."),
-)
-
-
-def _load_quantities(prefix: str, image: str, load: Unit, excess: Unit) -> tuple[Quantity, ...]:
-    return (
-        Quantity(
-            f"{prefix}_fraction",
-            f"Edema fraction ({image})",
-            Unit.PERCENT,
-            "Share of assessable muscle with edema-like signal; higher is more water, whatever its cause.",
-        ),
-        Quantity(f"{prefix}_volume", f"Edema volume ({image})", Unit.MILLILITER, "Volume of edema-like signal."),
-        Quantity(f"{prefix}_excess", f"Edema excess ({image})", excess, "Mean of edema above normal muscle."),
-        Quantity(f"{prefix}_load", f"Edema load ({image})", load, "Excess times volume: extent and intensity in one."),
-        Quantity(
-            f"{prefix}_index",
-            f"Edema index ({image})",
-            Unit.ONE,
-            "Fraction times relative excess, a histogram index after Bartlett; comparable only within one method.",
-        ),
-        Quantity(
-            f"{prefix}_asymmetry",
-            f"Edema asymmetry ({image})",
-            Unit.ONE,
-            "(left - right)/(left + right) of the load per volume; 0 is symmetric, positive is more on the left.",
-        ),
-    )
-
-
-QUANTITIES = (
-    *_load_quantities("edema", "leading image", Unit.RATIO_MILLILITER, Unit.ONE),
-    *_load_quantities("t2_edema", "water T2", Unit.MILLISECOND_MILLILITER, Unit.MILLISECOND),
-    *(Quantity(*row) for row in _DESCRIPTORS),
-    Quantity("stir_relative", "STIR over normal muscle", Unit.ONE, "1 is normal muscle; higher is more water."),
-    Quantity(
-        "stir_layers", "STIR over normal muscle, all tissues", Unit.ONE, "For the layers beside muscle; diluted by fat."
-    ),
-    Quantity("edema_share", "Edema in each voxel", Unit.PERCENT, "Edema by voxel; where it could be judged."),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,27 +146,52 @@ def _spared(options: AnalyzeOptions, index: RegionIndex) -> NDArray[np.bool_] | 
     return np.logical_or.reduce(masks) if masks else None
 
 
+def _site_ratio(options: AnalyzeOptions, scene: _Scene, stir: Volume) -> tuple[SiteRatio | None, str]:
+    """Ratio of normal muscle from this scan's vial, else of the site's controls; and why a vial did not serve."""
+    problem = ""
+    inside = np.zeros(scene.grid.shape, dtype=bool)
+    for region in scene.index.members:
+        if region.structure == "vial":
+            inside |= erode_mask(scene.index.mask(region), scene.grid, margin_mm(scene.grid)).mask
+    known = options.vial_ratio is not None and options.vial_ratio_sd is not None
+    if known and inside.any() and scene.water_signal is not None:
+        assert options.vial_ratio is not None
+        assert options.vial_ratio_sd is not None
+        over_vial = SiteRatio(options.vial_ratio, options.vial_ratio_sd)
+        try:
+            return ratio_from_vial(stir, scene.water_signal, inside, over_vial), ""
+        except QualityRefusal as refusal:
+            problem = refusal.message
+    elif known:
+        problem = "vial: it is not labeled, or there is no Dixon water image of the same session"
+    if options.stir_ratio is None or options.stir_ratio_sd is None:
+        return None, problem
+    return SiteRatio(options.stir_ratio, options.stir_ratio_sd), problem
+
+
 def _stir_image(
     given: StageInput, scene: _Scene, stir: Volume, field_t: float
 ) -> tuple[EdemaImage, dict[str, ParametricMap], str]:
-    site = (
-        SiteRatio(given.options.stir_ratio, given.options.stir_ratio_sd)
-        if given.options.stir_ratio is not None and given.options.stir_ratio_sd is not None
-        else None
-    )
+    site, problem = _site_ratio(given.options, scene, stir)
     core = scene.muscle & ~fat_interface(scene.muscle, np.zeros(scene.grid.shape, dtype=bool), scene.grid)
-    relative = relative_signal(
-        stir,
-        core,
-        field_strength_t=field_t,
-        water_t2_ms=scene.water_t2,
-        fat_percent=scene.fat,
-        water_signal=scene.water_signal,
-        fat_signal=scene.fat_signal,
-        subcutis=scene.subcutis,
-        site_ratio=site,
-        spared=_spared(given.options, scene.index),
-    )
+    try:
+        relative = relative_signal(
+            stir,
+            core,
+            field_strength_t=field_t,
+            water_t2_ms=scene.water_t2,
+            fat_percent=scene.fat,
+            water_signal=scene.water_signal,
+            fat_signal=scene.fat_signal,
+            subcutis=scene.subcutis,
+            site_ratio=site,
+            spared=_spared(given.options, scene.index),
+        )
+    except QualityRefusal as refusal:
+        if not problem:
+            raise
+        raise QualityRefusal(f"{refusal.message}; {problem}", hint=refusal.hint, code=refusal.code) from refusal
+    notes = (*relative.notes, f"The {problem}.") if problem else relative.notes
     raw = np.asarray(stir.data, dtype=np.float64)
     mask = mark_stir_edema(relative, scene.muscle, subcutis=scene.subcutis, fat_percent=scene.fat, raw_signal=raw)
     image = EdemaImage(
@@ -241,7 +203,7 @@ def _stir_image(
         load_unit=Unit.RATIO_MILLILITER,
         method=f"stir-relative/1 ({relative.mode.value})",
         evidence=("stir-reference-order", "stir-edema-limit", "stir-positive-fraction"),
-        notes=relative.notes,
+        notes=notes,
     )
     maps = {
         "stir_relative": ParametricMap(

@@ -30,6 +30,7 @@ QUANTITIES = (
     ),
 )
 
+_BESIDE_BODY = frozenset({"vial", "fiducial"})
 _BONE = frozenset({"bone", "bone_cortex", "bone_marrow", "femur"})
 
 
@@ -65,7 +66,7 @@ def _biopsy_images(
         ratio=values,
         fat_percent=values_on(np.where(fat.valid, fat.values, np.nan), fat.grid, grid),
         regions=allowed,
-        body=moved.labels > 0,
+        body=(moved.labels > 0) & ~named(_BESIDE_BODY),
         bone=named(_BONE),
         vessel=named(frozenset({"vessel"})),
         forbidden=named(frozenset({"calcification", "metal"})),
