@@ -57,6 +57,16 @@ STATEMENTS = (
         _USED_BY,
     ),
     Statement(
+        "change-contractile-default",
+        "System default: 4.5 % repeatability coefficient of contractile volume, which is the published 4.2 % of muscle "
+        "volume and 1.5 points of fat in quadrature; 10 % of the largest contractile area, which also depends on where "
+        "slices cut.",
+        ("grimm-2018",),
+        Status.PROJECT_RULE,
+        "healthy thighs, one site",
+        _USED_BY,
+    ),
+    Statement(
         "change-diffusivity-default",
         "System default: 10 % repeatability coefficient of a muscle's mean diffusivity.",
         (),

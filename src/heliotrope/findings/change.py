@@ -44,6 +44,8 @@ REPEATABILITY: Mapping[str, Repeatability] = MappingProxyType(
                 origin=_BORROWED,
                 across_scanners=4.2,
             ),
+            _row("contractile_volume", 4.5, "change-contractile-default", relative=True),
+            _row("contractile_area", 10.0, "change-contractile-default", relative=True),
             _row("edema_fraction", 10.0, "change-edema-default"),
             _row("t2_edema_fraction", 10.0, "change-edema-default"),
             _row("edema_load", 25.0, "change-edema-default", relative=True),
@@ -63,7 +65,7 @@ REPEATABILITY: Mapping[str, Repeatability] = MappingProxyType(
 )
 """Limits used until a site gives its own. [the quantity's unit, or % of the baseline]"""
 
-LOCATION_STATISTICS = frozenset({"median", "mean", "total", "fraction"})
+LOCATION_STATISTICS = frozenset({"median", "mean", "total", "fraction", "max"})
 """Statistics a repeatability coefficient speaks of."""
 
 Comparability = Callable[[Measurement], str]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from scipy import stats
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.findings import Finding, FindingKind
@@ -15,12 +19,16 @@ FATTY_PERCENT = 10.0
 FAT_MAY_EXPLAIN_PERCENT = 30.0
 """Above this fat fraction a long T2 may be fat, not edema; evidence ``fat-grades``. [%]"""
 
+LIKELY_TO_CHANGE = 0.05
+"""From this probability on a grade is said to be near its border. [1]"""
+
 ATROPHY_SHARE = 0.15
 """Contractile area this much below the other side is called atrophy. [1]"""
 
 _FAT_LIMITS = (10.0, 30.0, 60.0)
 _GOUTALLIER_LIMITS = (5.0, 15.0, 45.0, 55.0)
 _FISCHER_LIMITS = (5.0, 10.0, 50.0, 90.0)
+_LAMMINEN_LIMITS = (10.0, 30.0, 90.0)
 
 
 def fat_grade(percent: float) -> int:
@@ -50,6 +58,47 @@ def fischer_grade(percent: float) -> int:
     return sum(percent >= limit for limit in _FISCHER_LIMITS)
 
 
+def lamminen_grade(percent: float) -> int:
+    """Grade 1-4 after Lamminen: normal (0 and 1 of the scale), slight and patchy, marked, whole muscle.
+
+    Examples
+    --------
+    >>> [lamminen_grade(p) for p in (4.0, 20.0, 60.0, 95.0)]
+    [1, 2, 3, 4]
+    """
+    return 1 + sum(percent >= limit for limit in _LAMMINEN_LIMITS)
+
+
+GRADES: Mapping[str, Callable[[float], int]] = MappingProxyType(
+    {
+        "mercuri": fat_grade,
+        "goutallier": goutallier_grade,
+        "fischer": fischer_grade,
+        "lamminen": lamminen_grade,
+    }
+)
+"""Variant by name; grade from a fat fraction in %, evidence ``fat-grades``."""
+
+_QUANTILES = (np.arange(200) + 0.5) / 200.0
+
+
+def probability_of_other_grade(grade: Callable[[float], int], row: Measurement) -> float | None:
+    """Chance that the grade would differ by one or more within the interval of a measurement; None without one.
+
+    Examples
+    --------
+    >>> from heliotrope.domain.units import Unit
+    >>> near = Measurement(Region("muscle"), "fat_fraction", "mean", 10.1, Unit.PERCENT, "example/1", ci95=(8.1, 12.1))
+    >>> probability_of_other_grade(fat_grade, near)
+    0.46
+    """
+    if row.value is None or row.ci95 is None:
+        return None
+    sd = max((row.ci95[1] - row.ci95[0]) / 3.92, 1e-12)
+    values = stats.norm.ppf(_QUANTILES, row.value, sd)
+    return float(np.mean([grade(float(value)) != grade(row.value) for value in values]))
+
+
 def _pick(rows: Sequence[Measurement], region: Region, quantity: str, statistic: str) -> Measurement | None:
     return next((r for r in rows if r.region == region and r.quantity == quantity and r.statistic == statistic), None)
 
@@ -72,14 +121,16 @@ def _fat_finding(row: Measurement, rows: Sequence[Measurement]) -> Finding:
         return Finding(FindingKind.FAT, Truth.UNKNOWN, text, (region,), (), tuple(limits), ("fat-grades",))
     fatty = row.value >= FATTY_PERCENT
     interval = "" if row.ci95 is None else f" (95 % CI {row.ci95[0]:.1f} to {row.ci95[1]:.1f} %)"
-    grades = {
-        "mercuri_by_fat_fraction": float(fat_grade(row.value)),
-        "goutallier_by_fat_fraction": float(goutallier_grade(row.value)),
-        "fischer_by_fat_fraction": float(fischer_grade(row.value)),
-    }
-    name = f"muscle of the {region.side} side" if region.structure == "muscle" else region.title
-    text = f"Fat fraction of the {name} is {row.value:.1f} %{interval}"
-    text += f": fatty, grade {fat_grade(row.value)} of 3." if fatty else ", not raised."
+    grades: dict[str, str | float | None] = {}
+    for name, grade in GRADES.items():
+        grades[f"{name}_by_fat_fraction"] = float(grade(row.value))
+        grades[f"{name}_may_change"] = probability_of_other_grade(grade, row)
+    title = f"muscle of the {region.side} side" if region.structure == "muscle" else region.title
+    text = f"Fat fraction of the {title} is {row.value:.1f} %{interval}"
+    text += f": fatty, grade {fat_grade(row.value)} of 3 (Mercuri)." if fatty else ", not raised."
+    unsure = grades["mercuri_may_change"]
+    if isinstance(unsure, float) and unsure >= LIKELY_TO_CHANGE:
+        limits.append(f"The Mercuri grade would differ by one with a probability of {100 * unsure:.0f} %.")
     edema = _pick(rows, region, "edema_fraction", "fraction")
     if row.value >= FAT_MAY_EXPLAIN_PERCENT and edema is not None and (edema.value or 0.0) > 2.5:
         text += " Long T2 there may be fat rather than edema: damage and activity cannot be told apart by signal alone."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
 
-from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
+from heliotrope.domain.anatomy import STRUCTURES, BodyPart, Region, Side, StructureKind
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
@@ -16,8 +16,18 @@ from heliotrope.measure.distribution import EdemaDistribution
 POSITIVE_PERCENT = 2.5
 """A muscle is positive when more of it exceeds the upper limit of normal; evidence ``stir-positive-fraction``. [%]"""
 
+UNDRAWN_PERCENT = 10.0
+"""Where single muscles are not labeled, vessels and septa within muscle reach up to this; evidence
+``undrawn-muscle-fraction``. [%]"""
+
 SYMMETRY_BAND = 0.20
 """Asymmetry whose interval lies within this band is symmetric; evidence ``symmetry-band``. [1]"""
+
+NODULE_ROUNDNESS = 0.85
+"""Three or more sets of edema this round are nodules, rather than patches; evidence ``pattern-classes``. [1]"""
+
+DISTAL_PARTS = (BodyPart.FOREARM, BodyPart.HAND, BodyPart.LEG, BodyPart.FOOT)
+"""Parts whose muscles an examination of strength easily misses."""
 
 NOT_A_DIAGNOSIS = "Edema-like signal is water; inflammation, denervation, exercise, injury and infection look alike."
 """Stands beside every edema finding."""
@@ -30,7 +40,7 @@ class Pattern:
     Parameters
     ----------
     spread : str
-        ``"none"``, ``"focal"``, ``"patchy"``, ``"diffuse"`` or ``"undetermined"``.
+        ``"none"``, ``"focal"``, ``"nodular"``, ``"patchy"``, ``"diffuse"`` or ``"undetermined"``.
     peripheral, honeycomb, foggy, strong : Truth
     """
 
@@ -59,6 +69,8 @@ def classify(found: EdemaDistribution) -> Pattern:
         spread = "diffuse"
     elif found.n_clusters == 1 and f < 0.15:
         spread = "focal"
+    elif f < 0.30 and found.n_clusters >= 3 and (found.roundness or 0.0) >= NODULE_ROUNDNESS:
+        spread = "nodular"
     elif f < 0.75 and (found.n_clusters >= 3 or found.largest_share < 0.7 or found.range_mm < 25.0):
         spread = "patchy"
     else:
@@ -102,10 +114,16 @@ def expected_false_positive(median: float, spread_below: float, limit: float) ->
     return float(stats.norm.sf((limit - median) / spread_below))
 
 
-def is_positive(fraction: Measurement, noise_percent: float) -> Truth:
+def sides_with_muscles(regions: Iterable[Region]) -> frozenset[Side | None]:
+    """Sides of which single muscles are labeled."""
+    return frozenset(r.side for r in regions if STRUCTURES[r.structure].kind is StructureKind.MUSCLE)
+
+
+def is_positive(fraction: Measurement, noise_percent: float, *, muscles_drawn: bool = True) -> Truth:
     """Whether a region is edematous: fraction beyond noise above the published 2.5 %; UNKNOWN when it was not measured.
 
-    A fraction whose interval still reaches down to what noise alone gives is not called.
+    A fraction whose interval still reaches down to what noise alone gives is not called. The published limit is of
+    single muscles: of a region whose muscles were not drawn one by one, a fraction up to `UNDRAWN_PERCENT` is UNKNOWN.
     """
     if fraction.value is None:
         return Truth.UNKNOWN
@@ -113,6 +131,8 @@ def is_positive(fraction: Measurement, noise_percent: float) -> Truth:
         return Truth.FALSE
     if fraction.ci95 is not None and fraction.ci95[0] <= noise_percent:
         return Truth.FALSE
+    if not muscles_drawn and fraction.value - noise_percent <= UNDRAWN_PERCENT:
+        return Truth.UNKNOWN
     return Truth.TRUE
 
 
@@ -151,10 +171,11 @@ def edema_findings(
         and (row.region.structure == "muscle" or STRUCTURES[row.region.structure].kind is StructureKind.COMPARTMENT)
     ]
     notes = _excluded_note(excluded)
+    drawn = sides_with_muscles(row.region for row in rows)
     for region in groups:
         fraction = _find(rows, region, quantity)
         assert fraction is not None
-        present = is_positive(fraction, noise_percent.get(region, 0.0))
+        present = is_positive(fraction, noise_percent.get(region, 0.0), muscles_drawn=region.side in drawn)
         muscles = _muscles_of(rows, region, quantity, noise_percent)
         numbers = tuple(
             row
@@ -169,7 +190,7 @@ def edema_findings(
                 regions=(region, *(row.region for row in muscles)),
                 measurements=numbers,
                 limits=(NOT_A_DIAGNOSIS, *limits, *notes),
-                evidence=evidence,
+                evidence=evidence if present is not Truth.UNKNOWN else (*evidence, "undrawn-muscle-fraction"),
                 details={
                     "fraction_percent": fraction.value,
                     "reference": reference,
@@ -224,6 +245,11 @@ def _statement(
         reason = fraction.missing.reason if fraction.missing else ""
         return f"Edema of the {where} could not be assessed: {reason}"
     amount = _number(fraction.value, fraction.ci95)
+    if present is Truth.UNKNOWN:
+        return (
+            f"Signal above the limit in {amount} of the {where} (reference: {reference}): as much as vessels and septa "
+            "can give where single muscles are not labeled, so edema is neither stated nor excluded."
+        )
     if present is not Truth.TRUE:
         return f"No edema of the {where} beyond measurement error ({amount} above the limit; reference: {reference})."
     text = f"Edema-like signal in {amount} of the {where} (reference: {reference})"
@@ -233,6 +259,43 @@ def _statement(
     if unseen:
         text += "; not assessable: " + ", ".join(STRUCTURES[item.structure].title for item in unseen)
     return text + "."
+
+
+def distal_finding(
+    rows: Sequence[Measurement], *, prefix: str, noise_percent: Mapping[Region, float], reference: str
+) -> Finding:
+    """Muscles of forearm, hand, leg and foot, named whether or not they were seen."""
+    judged = [
+        row
+        for row in rows
+        if row.quantity == f"{prefix}_fraction"
+        and row.value is not None
+        and STRUCTURES[row.region.structure].body_part in DISTAL_PARTS
+    ]
+    parts = " and ".join(sorted({STRUCTURES[row.region.structure].body_part.value for row in judged}))
+    ill = [row for row in judged if is_positive(row, noise_percent.get(row.region, 0.0)) is Truth.TRUE]
+    limits = ("Distal edema is easily missed on examination; published counts are of children on whole-body MR.",)
+    if not judged:
+        text = "No distal muscle (forearm, hand, leg, foot) is labeled by name here: not assessable."
+        regions: tuple[Region, ...] = (Region("all"),)
+    elif ill:
+        ill.sort(key=lambda row: -(row.value or 0.0))
+        named = ", ".join(f"{row.region.title} {row.value:.0f} %" for row in ill[:5])
+        text = f"Distal muscles ({parts}): edema-like signal, most in {named} (reference: {reference})."
+        regions = tuple(row.region for row in ill)
+    else:
+        text = f"Distal muscles ({parts}): no edema beyond measurement error in {len(judged)} regions."
+        regions = tuple(row.region for row in judged)
+    return Finding(
+        FindingKind.EDEMA,
+        Truth.UNKNOWN if not judged else Truth.of(bool(ill)),
+        text,
+        regions,
+        tuple(ill),
+        limits,
+        ("distal-involvement",),
+        {"distal_regions_judged": float(len(judged)), "distal_regions_positive": float(len(ill))},
+    )
 
 
 def _excluded_note(excluded: Mapping[str, float]) -> tuple[str, ...]:

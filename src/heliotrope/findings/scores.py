@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
@@ -112,6 +112,12 @@ def _value(rows: Sequence[Measurement], region: Region, quantity: str) -> Measur
     return next(iter(preferred or found), None)
 
 
+def muscles_of_rows(rows: Sequence[Measurement]) -> tuple[str, ...]:
+    """Single muscles whose edema fraction was asked for, in the order of the rows."""
+    asked = (row.region.structure for row in rows if row.quantity == "edema_fraction")
+    return tuple(dict.fromkeys(name for name in asked if STRUCTURES[name].kind is StructureKind.MUSCLE))
+
+
 def _draws(row: Measurement, generator: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     assert row.value is not None
     sd = 0.0 if row.ci95 is None else (row.ci95[1] - row.ci95[0]) / 3.92
@@ -134,10 +140,13 @@ def _items(
                 extent = extent_grade(fraction.value)
                 intensity = intensity_grade(ratio) if extent else 0
                 moved = np.array([extent_grade(v) for v in _draws(fraction, generator)])
-                unsure = float(np.mean(moved != extent))
-                found["extent"].append(Item(region, extent, unsure))
-                found["intensity"].append(Item(region, intensity, unsure if extent <= 1 else 0.0))
-                found["combined"].append(Item(region, gramegna_grade(intensity, extent), unsure))
+                brighter = 1.0 + _draws(excess, generator) if excess is not None and excess.value is not None else ratio
+                graded = np.where(moved > 0, [intensity_grade(v) for v in np.broadcast_to(brighter, moved.shape)], 0)
+                combined = gramegna_grade(intensity, extent)
+                both = np.array([gramegna_grade(i, e) for i, e in zip(graded.tolist(), moved.tolist(), strict=True)])
+                found["extent"].append(Item(region, extent, float(np.mean(moved != extent))))
+                found["intensity"].append(Item(region, intensity, float(np.mean(graded != intensity))))
+                found["combined"].append(Item(region, combined, float(np.mean(both != combined))))
                 found["binary"].append(Item(region, int(extent > 0), float(np.mean((moved > 0) != (extent > 0)))))
             if fat is not None and fat.value is not None:
                 grade = fat_grade(fat.value)
@@ -229,6 +238,14 @@ def score_findings(
         ),
         _score(
             "pipitone-binary", "Binary edema of thigh and pelvis (Pipitone)", pelvis["binary"], 34, "score-pipitone"
+        ),
+        _score(
+            "quantitative-stir",
+            "Muscles positive by quantitative STIR (more than 2.5 % above the limit)",
+            _items(rows, muscles_of_rows(rows), generator)["binary"],
+            2 * len(muscles_of_rows(rows)),
+            "score-quantitative-stir",
+            limits=("Counts the muscles labeled here; it has no fixed list and no sum to prorate to.",),
         ),
         _ukichi(other),
     ]

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.measure import perimeter_crofton
 
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
 from heliotrope.measure.edema_load import FEWEST_ASSESSED, EdemaImage
-from heliotrope.measure.edema_mask import drop_small, in_plane
+from heliotrope.measure.edema_mask import in_plane
 from heliotrope.measure.morphometry import slice_axis
 
 FloatArray = NDArray[np.float64]
@@ -30,6 +31,9 @@ HONEYCOMB_PIXEL_MM, HONEYCOMB_SLICE_MM = 1.0, 5.0
 SHEET_SCALES_MM = (0.8, 1.2, 1.6)
 """Scales at which bright sheets are looked for. [mm]"""
 
+FEWEST_PIXELS_OF_A_SHAPE = 20
+"""A smaller cross-section has no shape on its pixels."""
+
 _ENTROPY_BINS = 32
 
 
@@ -43,6 +47,7 @@ _KINDS = (
     ("edema_lacunarity", "6 mm", Unit.ONE),
     ("edema_rim_index", "index", Unit.ONE),
     ("edema_honeycomb", "fraction", Unit.ONE),
+    ("edema_roundness", "mean", Unit.ONE),
 )
 
 
@@ -78,6 +83,9 @@ class EdemaDistribution:
         Share of edema voxels that lie on bright sheets; None where the resolution cannot show it.
     fine_power : float or None
         Share of signal variance at wavelengths below 6 mm.
+    roundness : float or None
+        Mean over clusters, by area, of 4 pi area over squared perimeter where each is largest; 1 is a disc. None where
+        no cluster is large enough on these pixels.
     """
 
     fraction: float
@@ -95,6 +103,7 @@ class EdemaDistribution:
     mean_ratio: float | None
     honeycomb: float | None
     fine_power: float | None
+    roundness: float | None = None
 
 
 def describe_distribution(image: EdemaImage, inside: BoolArray) -> EdemaDistribution | None:
@@ -134,12 +143,13 @@ def describe_distribution(image: EdemaImage, inside: BoolArray) -> EdemaDistribu
         mean_ratio=float(signal[edema].mean()) if n_edema else None,
         honeycomb=_honeycomb(signal, edema, grid),
         fine_power=_fine_power(signal, assessed, grid),
+        roundness=_roundness(labels * edema, grid),
     )
 
 
 def measure_distribution(region: Region, found: EdemaDistribution | None) -> tuple[Measurement, ...]:
     """Turn the descriptors of a region into measurements; all missing where there are none."""
-    values: tuple[float | None, ...] = (None,) * 9
+    values: tuple[float | None, ...] = (None,) * len(_KINDS)
     if found is not None:
         values = (
             found.clusters_per_100ml,
@@ -151,6 +161,7 @@ def measure_distribution(region: Region, found: EdemaDistribution | None) -> tup
             found.lacunarity,
             found.rim_index,
             found.honeycomb,
+            found.roundness,
         )
     rows = [(*kind, value) for kind, value in zip(_KINDS, values, strict=True)]
     results = []
@@ -296,6 +307,23 @@ def _honeycomb(signal: FloatArray, edema: BoolArray, grid: Grid) -> float | None
     return float((sheetness(np.clip(signal, 0.5, 3.0), grid)[edema] > 0.5).mean())
 
 
+def _roundness(clusters: NDArray[np.integer], grid: Grid) -> float | None:
+    axis = slice_axis(grid)
+    across = tuple(a for a in range(3) if a != axis)
+    areas, shapes = [], []
+    for number in range(1, int(clusters.max(initial=0)) + 1):
+        mask = clusters == number
+        counts = mask.sum(axis=across)
+        largest = int(np.argmax(counts))
+        if counts[largest] < FEWEST_PIXELS_OF_A_SHAPE:
+            continue
+        plane = ndimage.binary_fill_holes(np.pad(np.take(mask, largest, axis=axis), 1))
+        around = float(perimeter_crofton(plane, directions=4))
+        shapes.append(min(1.0, 4.0 * np.pi * float(plane.sum()) / max(around, 1e-6) ** 2))
+        areas.append(float(plane.sum()))
+    return float(np.average(shapes, weights=areas)) if areas else None
+
+
 def _fine_power(signal: FloatArray, assessed: BoolArray, grid: Grid) -> float | None:
     variance = float(signal[assessed].var())
     if variance <= 0.0:
@@ -306,8 +334,3 @@ def _fine_power(signal: FloatArray, assessed: BoolArray, grid: Grid) -> float | 
     weight = np.maximum(ndimage.gaussian_filter(assessed.astype(np.float64), sigma), 1e-6)
     smooth = ndimage.gaussian_filter(np.where(assessed, signal, 0.0), sigma) / weight
     return float((signal - smooth)[assessed].var() / variance)
-
-
-def subcutis_strands(relative: FloatArray, layer: BoolArray, usual: float, grid: Grid) -> BoolArray:
-    """Voxels of a fat layer brighter than its usual signal by half of normal muscle, in connected sets."""
-    return drop_small(layer & (relative - usual > 0.5), grid, 40.0)

@@ -141,7 +141,8 @@ def _measure(
         row("index", relative, _clip(draws, 1, relative, (0.0, np.inf), 1.0 / image.normal)),
     ]
     if ill.any():
-        results.append(row("excess", float(excess[ill].mean())))
+        mean = float(excess[ill].mean())
+        results.append(row("excess", mean, _excess_interval(draws, mean)))
     else:
         results.append(row("excess", None, None, Missing("M_NO_EDEMA", f"No edema was found in the {region.title}.")))
     return results
@@ -333,6 +334,14 @@ def _clip(
         return None
     low = min(max(found[0], bounds[0]), estimate)
     return (low, max(min(found[1], bounds[1]), estimate))
+
+
+def _excess_interval(draws: _Draws, estimate: float) -> tuple[float, float] | None:
+    """Interval of the mean inside edema: drawn excess over drawn fraction, where a draw found any."""
+    found = draws.fraction > 0
+    samples = draws.mean_excess[found] / (draws.fraction[found] / 100.0)
+    ci95 = interval(estimate, samples, draws.n_blocks)
+    return None if ci95 is None else (max(ci95[0], 0.0), ci95[1])
 
 
 def _scaled(ci95: tuple[float, float] | None, factor: float) -> tuple[float, float] | None:

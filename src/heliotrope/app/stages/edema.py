@@ -23,12 +23,14 @@ from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.units import Unit
 from heliotrope.findings.edema import (
+    distal_finding,
     distribution_finding,
     edema_findings,
     expected_false_positive,
     is_positive,
     joint_fit_finding,
     no_reference_finding,
+    sides_with_muscles,
     symmetry_finding,
 )
 from heliotrope.measure.distribution import describe_distribution, measure_distribution
@@ -249,7 +251,7 @@ def _t2_image(given: StageInput, scene: _Scene, field_t: float, *, leads: bool) 
         method="water-t2-limit/1",
         evidence=("t2-upper-limit-default", "stir-positive-fraction"),
     )
-    return image, f"water T2 above {limit:g} ms ({own})"
+    return image, f"water T2 above {limit:g} ms, {own}"
 
 
 def _noise(image: EdemaImage, index: RegionIndex, regions: list[Region]) -> dict[Region, float]:
@@ -295,8 +297,10 @@ def _read(
             evidence=image.evidence,
         )
     )
+    findings.append(distal_finding(rows, prefix=image.prefix, noise_percent=noise, reference=reference))
+    drawn = sides_with_muscles(regions)
     positive = {
-        row.region: is_positive(row, noise.get(row.region, 0.0)) is Truth.TRUE
+        row.region: is_positive(row, noise.get(row.region, 0.0), muscles_drawn=row.region.side in drawn) is Truth.TRUE
         for row in rows
         if row.quantity == f"{image.prefix}_fraction"
     }
@@ -442,7 +446,7 @@ def _agreement(rows: list[Measurement]) -> QualityCheck:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "edema",
-        2,
+        3,
         QUANTITIES,
         _select,
         _run,

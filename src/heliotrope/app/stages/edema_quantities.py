@@ -30,6 +30,7 @@ _DESCRIPTORS = (
         "Rim against core of a muscle in standard deviations; above 0.5 is peripheral.",
     ),
     ("edema_honeycomb", "Honeycomb index", Unit.ONE, "Share of edema on thin bright sheets; needs fine pixels."),
+    ("edema_roundness", "Roundness of edema", Unit.ONE, "Shape of the sets of edema within slices; 1 is a disc."),
 )
 
 

@@ -107,7 +107,7 @@ def _run(given: StageInput) -> StageOutput:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "findings",
-        1,
+        2,
         QUANTITIES,
         _select,
         _run,
