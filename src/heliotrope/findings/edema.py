@@ -250,15 +250,16 @@ def _statement(
             f"Signal above the limit in {amount} of the {where} (reference: {reference}): as much as vessels and septa "
             "can give where single muscles are not labeled, so edema is neither stated nor excluded."
         )
+    hidden = "; not assessable: " + ", ".join(STRUCTURES[item.structure].title for item in unseen) if unseen else ""
     if present is not Truth.TRUE:
-        return f"No edema of the {where} beyond measurement error ({amount} above the limit; reference: {reference})."
+        seen = "the part of the " if unseen else "the "
+        text = f"No edema of {seen}{where}{' that can be judged' if unseen else ''} beyond measurement error"
+        return f"{text} ({amount} above the limit; reference: {reference}){hidden}."
     text = f"Edema-like signal in {amount} of the {where} (reference: {reference})"
     if muscles:
         named = [f"{STRUCTURES[row.region.structure].title} {row.value:.0f} %" for row in muscles[:5]]
         text += ", " + ("in the " if len(named) == 1 else "most in the ") + ", ".join(named)
-    if unseen:
-        text += "; not assessable: " + ", ".join(STRUCTURES[item.structure].title for item in unseen)
-    return text + "."
+    return f"{text}{hidden}."
 
 
 def distal_finding(

@@ -12,7 +12,7 @@ from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
-from heliotrope.measure.edema_mask import EdemaMask
+from heliotrope.measure.edema_mask import FAILED_SUPPRESSION, EdemaMask
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
 from heliotrope.measure.spatial_bootstrap import N_DRAWS, Blocks, bootstrap_mean, draw_weights, group_blocks, interval
 
@@ -26,6 +26,9 @@ LARGEST_SAMPLE = 6000
 
 LEAST_RELATIVE_COVERAGE = 0.75
 """Sides are compared only when the less seen one was seen to this share of the other. [1]"""
+
+LARGEST_UNEQUAL_FAILURE = 0.05
+"""Sides are compared only when failed fat suppression took about equal shares of both. [1]"""
 
 FEWEST_ASSESSED = 30
 """Voxels that must be assessable for a region to be scored."""
@@ -280,12 +283,14 @@ def measure_asymmetry(
 
 def _asymmetry(image: EdemaImage, index: RegionIndex, structure: str, generator: np.random.Generator) -> Measurement:
     reference = _draw_reference(image, generator)
-    values, draws, blocks, loads, counts, covered = {}, {}, {}, {}, {}, {}
+    values, draws, blocks, loads, counts, covered, failed = {}, {}, {}, {}, {}, {}, {}
     for side in Side:
         inside = index.mask(Region(structure, side))
         assessed = image.mask.assessed & inside
         counts[side] = int(np.count_nonzero(assessed))
-        covered[side] = counts[side] / max(1, int(np.count_nonzero(inside)))
+        drawn = max(1, int(np.count_nonzero(inside)))
+        covered[side] = counts[side] / drawn
+        failed[side] = image.mask.counts(inside).get(FAILED_SUPPRESSION, 0) / drawn
         if counts[side] == 0:
             continue
         values[side], ill = image.values[assessed], image.mask.edema[assessed]
@@ -301,6 +306,9 @@ def _asymmetry(image: EdemaImage, index: RegionIndex, structure: str, generator:
     elif min(covered.values()) < LEAST_RELATIVE_COVERAGE * max(covered.values()):
         seen = " and ".join(f"{100 * covered[side]:.0f} % of the {side}" for side in Side)
         missing = Missing("M_NOT_ASSESSABLE", f"Unequal parts of the two sides can be judged: {seen}.")
+    elif abs(failed[Side.LEFT] - failed[Side.RIGHT]) > LARGEST_UNEQUAL_FAILURE:
+        lost = " and ".join(f"{100 * failed[side]:.0f} % of the {side}" for side in Side)
+        missing = Missing("M_NOT_ASSESSABLE", f"Fat suppression failed in {lost}: edema may hide there.")
     elif loads[Side.LEFT] + loads[Side.RIGHT] <= 0.0:
         missing = Missing("M_NO_EDEMA", "No edema on either side, so there is nothing to compare.")
     else:

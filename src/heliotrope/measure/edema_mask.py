@@ -32,6 +32,9 @@ SMALLEST_CLUSTER_MM3 = 30.0
 VESSEL_RATIO, VESSEL_LENGTH_MM, VESSEL_AREA_MM2 = 2.5, 15.0, 130.0
 """A vessel is brighter than this multiple of muscle, longer than this, and thinner than this within slices."""
 
+FAILED_SUPPRESSION = "failed fat suppression"
+"""Key in `EdemaMask.excluded`: it takes whole parts of one side, unlike margins and noise."""
+
 FAILED_FAT_RATIO = 1.6
 """Subcutaneous fat this many times brighter than elsewhere was not suppressed. [1]"""
 
@@ -113,7 +116,7 @@ def mark_stir_edema(
     failed = find_failed_suppression(raw_signal, subcutis, muscle, grid)
     excluded = {
         "vessel": vessel & muscle,
-        "failed fat suppression": failed & muscle,
+        FAILED_SUPPRESSION: failed & muscle,
         "seam": find_seams(values, muscle, grid) & muscle,
         "partial volume": fat_interface(muscle, fatty, grid) & muscle,
         "fat": fatty & muscle,

@@ -35,7 +35,7 @@ from heliotrope.findings.edema import (
 )
 from heliotrope.measure.distribution import describe_distribution, measure_distribution
 from heliotrope.measure.edema_load import EdemaImage, measure_asymmetry, measure_edema
-from heliotrope.measure.edema_mask import fat_interface, mark_stir_edema, mark_t2_edema
+from heliotrope.measure.edema_mask import FAILED_SUPPRESSION, fat_interface, mark_stir_edema, mark_t2_edema
 from heliotrope.measure.edema_reference import SiteRatio, healthy_t2_band_ms, ratio_from_vial, relative_signal
 from heliotrope.measure.map_statistics import margin_mm
 from heliotrope.measure.on_grid import values_on
@@ -416,7 +416,7 @@ def _ranking(stir: Volume, scene: _Scene) -> list[tuple[Region, float]]:
 
 
 def _exclusion_check(excluded: Mapping[str, float]) -> QualityCheck:
-    total = sum(share for name, share in excluded.items() if name in ("failed fat suppression", "seam", "no signal"))
+    total = sum(share for name, share in excluded.items() if name in (FAILED_SUPPRESSION, "seam", "no signal"))
     parts = ", ".join(f"{name} {share:.1f} %" for name, share in excluded.items())
     return QualityCheck("edema-assessable", total < 20.0, f"Muscle left out of the edema count: {parts}.")
 
