@@ -22,10 +22,19 @@ def _position(center: tuple[float, float, float] | None) -> dict[str, str | floa
     return {"center_x_mm": x, "center_y_mm": y, "center_z_mm": z}
 
 
-def fascia_finding(side: Side, found: FasciaSignal | None, rows: tuple[Measurement, ...]) -> Finding:
-    """Perifascial signal of one side: present, absent or not assessable."""
+def fascia_finding(
+    side: Side, found: FasciaSignal | None, rows: tuple[Measurement, ...], *, diffusion_share: float | None = None
+) -> Finding:
+    """Perifascial signal of one side: present, absent or not assessable.
+
+    Parameters
+    ----------
+    diffusion_share : float or None
+        Share of the bright fascia that is bright on diffusion-weighted images as well; said beside it, decides
+        nothing. None where there are none. [1]
+    """
     region = Region("fascia", side)
-    limits = (
+    limits: tuple[str, ...] = (
         _DEFAULT,
         "The fascia is thinner than a pixel: its excess is diluted, and only relative change has a meaning.",
     )
@@ -38,10 +47,21 @@ def fascia_finding(side: Side, found: FasciaSignal | None, rows: tuple[Measureme
             f"High signal along {100 * found.extent:.0f} % of the {side} deep fascia, longest unbroken arc "
             f"{found.longest_arc_mm:.0f} mm."
         )
+        if diffusion_share is not None:
+            text += f" On diffusion-weighted images {100 * diffusion_share:.0f} % of it is bright too."
+            limits = (
+                *limits,
+                "Diffusion-weighted images are distorted: they corroborate and decide nothing.",
+            )
     else:
         text = f"No high signal along the {side} deep fascia ({100 * found.extent:.0f} % of the surface)."
     numbers = tuple(row for row in rows if row.region == region and row.value is not None)
-    details = {"extent": found.extent, "longest_arc_mm": found.longest_arc_mm, **_position(found.center_mm)}
+    details = {
+        "extent": found.extent,
+        "longest_arc_mm": found.longest_arc_mm,
+        "diffusion_share": diffusion_share if present else None,
+        **_position(found.center_mm),
+    }
     return Finding(FindingKind.FASCIA, Truth.of(present), text, (region,), numbers, limits, ("fascia-rule",), details)
 
 

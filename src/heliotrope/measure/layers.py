@@ -25,6 +25,10 @@ METHOD = "layer-signal/1"
 FASCIA_EXCESS = 0.5
 """Signal at the fascia above both its sides, in multiples of normal muscle, that counts. [1]"""
 
+DIFFUSION_EXCESS = 0.25
+"""Diffusion-weighted signal at the fascia above both its sides, in multiples of muscle, that counts as bright. Project
+rule. [1]"""
+
 SUBCUTIS_EXCESS = 0.5
 """Signal of the subcutis above its usual one, in multiples of normal muscle, that counts. [1]"""
 
@@ -159,6 +163,18 @@ def sample_fascia(
         center_mm = (float(middle[0]), float(middle[1]), float(middle[2]))
     longest = max(_longest_run(row, step) for row, step in zip(high, arc, strict=True))
     return FasciaSignal(excess, float((arc * high).sum() / (arc * seen).sum()), longest, center_mm)
+
+
+def share_also_bright(first: FasciaSignal, second: FasciaSignal) -> float | None:
+    """Share of the bright fascia of one image that is bright on another as well; None where the two were not both seen.
+
+    Both must have been sampled with the same masks on one grid.
+    """
+    both = np.isfinite(first.excess) & np.isfinite(second.excess)
+    bright = both & (np.nan_to_num(first.excess) > FASCIA_EXCESS)
+    if np.count_nonzero(bright) < 30:
+        return None
+    return float(np.mean(second.excess[bright] > DIFFUSION_EXCESS))
 
 
 def _longest_run(high: BoolArray, arc: FloatArray) -> float:

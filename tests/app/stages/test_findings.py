@@ -14,6 +14,7 @@ from heliotrope.app.stages import findings as findings_stage
 from heliotrope.app.stages import layers as layers_stage
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.images import Volume
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.study import FrameSource, Role, Series, Study
 from heliotrope.domain.truth import Truth
@@ -110,6 +111,41 @@ def test_the_places_of_subcutaneous_signal_cover_its_map_and_survive_json() -> N
 def test_subcutis_that_is_not_called_leaves_no_place() -> None:
     called = of_kind(outputs("healthy")[1], FindingKind.SUBCUTIS)
     assert [item.places for item in called] == [(), ()]
+
+
+@pytest.mark.parametrize(("follows_stir", "bright"), [(True, True), (False, False)], ids=["alike", "flat"])
+def test_diffusion_weighted_signal_is_said_beside_the_fascia_and_decides_nothing(
+    follows_stir: bool, bright: bool
+) -> None:
+    study = phantom("fascia-dominant")
+    edema = outputs("fascia-dominant")[0]
+    stir = study.with_role(Role.STIR)[0]
+    signal = np.asarray(stir.volume.data, dtype=np.float32)
+    weighted = signal if follows_stir else np.full_like(signal, 50.0)
+    volumes = {"s0": stir.volume, "s1": Volume(np.stack([2 * weighted, weighted], axis=-1), stir.volume.grid)}
+    protocol = replace(stir.acquisition, b_values_s_per_mm2=(0.0, 600.0))
+    series = (
+        Series("s0", "1", 1, "", Role.STIR, "", stir.acquisition, stir.volume.grid, 1, (FrameSource(""),)),
+        Series("s1", "2", 2, "", Role.DWI, "", protocol, stir.volume.grid, 2, (FrameSource(""),)),
+    )
+    given = StageInput(
+        study=Study("s", None, None, series, ()),
+        series=series[:1],
+        options=AnalyzeOptions(),
+        read_volume=lambda chosen: volumes[chosen.key],
+        maps={**maps_of(study), **edema.maps},
+        labels=study.truth_labels,
+    )
+    found = of_kind(layers_stage.STAGES[0].run(given), FindingKind.FASCIA)
+    alone = of_kind(outputs("fascia-dominant")[1], FindingKind.FASCIA)
+    assert [item.present for item in found] == [item.present for item in alone] == [Truth.TRUE, Truth.TRUE]
+    for item in found:
+        share = item.details["diffusion_share"]
+        assert isinstance(share, float)
+        assert (share > 0.8) is bright
+        assert (share < 0.05) is not bright
+        assert "On diffusion-weighted images" in item.statement
+    assert all(item.details["diffusion_share"] is None for item in alone)
 
 
 def test_layers_without_a_reference_are_not_assessed() -> None:

@@ -8,16 +8,25 @@ from scipy import ndimage
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.domain.anatomy import Side
-from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.errors import GeometryError, QualityRefusal
 from heliotrope.domain.findings import Finding
-from heliotrope.domain.images import ParametricMap
+from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.layers import fascia_finding, subcutis_finding
 from heliotrope.measure.edema_mask import DENSE_STRANDS, FAILED_REACH_MM, find_failed_fat
-from heliotrope.measure.layers import METHOD, gather_places, layer_measurements, sample_fascia, sample_subcutis
+from heliotrope.measure.layers import (
+    METHOD,
+    gather_places,
+    layer_measurements,
+    sample_fascia,
+    sample_subcutis,
+    share_also_bright,
+)
+from heliotrope.measure.on_grid import values_on
+from heliotrope.measure.regions import is_lean
 from heliotrope.segment.transfer import resample_labels
 
 QUANTITIES = (
@@ -47,6 +56,9 @@ QUANTITIES = (
     ),
 )
 
+LOWEST_B, HIGHEST_B, SAME_SHELL = 300.0, 1200.0, 60.0
+"""Weakest and strongest weighting read for the fascia, and the reach of one shell. Project rule. [s/mm2]"""
+
 _OUTSIDE = frozenset({"skin", "subcutaneous_fat", "fiducial", "body", "limb"})
 
 
@@ -68,6 +80,7 @@ def _run(given: StageInput) -> StageOutput:
     raw = np.asarray(given.read_volume(given.series[0]).frame(0).data, dtype=np.float64)
     labels = resample_labels(given.labels, layers.grid)
     values = np.where(layers.valid, layers.values, np.nan).astype(np.float64)
+    diffusion = _diffusion_weighted(given, labels)
     findings: list[Finding] = []
     measurements: list[Measurement] = []
     edema = np.zeros(layers.grid.shape, dtype=bool)
@@ -87,7 +100,11 @@ def _run(given: StageInput) -> StageOutput:
         strands = sample_subcutis(values, subcutis, raw, layers.grid)
         rows = layer_measurements(side, fascia, strands)
         measurements.extend(rows)
-        findings.append(fascia_finding(side, fascia, rows))
+        share = None
+        if fascia is not None and diffusion is not None:
+            weighted = sample_fascia(diffusion, inside, subcutis, failed, layers.grid)
+            share = None if weighted is None else share_also_bright(fascia, weighted)
+        findings.append(fascia_finding(side, fascia, rows, diffusion_share=share))
         places = () if strands is None else gather_places(strands.edema, layers.grid)
         findings.append(subcutis_finding(side, strands, rows, places=places, frame=layers.grid.frame_key))
         if strands is not None:
@@ -112,11 +129,35 @@ def _run(given: StageInput) -> StageOutput:
     )
 
 
+def _diffusion_weighted(given: StageInput, labels: LabelMap) -> NDArray[np.float64] | None:
+    """Mean diffusion-weighted image of the highest usable b-value over its median in muscle, on the grid of the labels.
+
+    None where the study has none in the same space.
+    """
+    lean = np.isin(labels.labels, [n for n, region in labels.legend.items() if is_lean(region)])
+    for series in given.study.with_role(Role.DWI):
+        b_values = np.asarray(series.acquisition.b_values_s_per_mm2, dtype=np.float64)
+        usable = b_values[(b_values >= LOWEST_B) & (b_values <= HIGHEST_B)]
+        if series.grid is None or usable.size == 0 or b_values.size != series.n_frames:
+            continue
+        volume = given.read_volume(series)
+        shell = np.flatnonzero(np.abs(b_values - usable.max()) < SAME_SHELL)
+        mean = np.mean([np.asarray(volume.frame(int(k)).data, dtype=np.float64) for k in shell], axis=0)
+        try:
+            values = values_on(mean, volume.grid, labels.grid)
+        except GeometryError:
+            continue
+        middle = float(np.nanmedian(values[lean])) if lean.any() else 0.0
+        if middle > 0.0:
+            return values / middle
+    return None
+
+
 def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: ParametricMap) -> ParametricMap:
     percent = np.where(edema, 100.0, 0.0).astype(np.float32)
     return ParametricMap("subcutis_edema", percent, judged, layers.grid, Unit.PERCENT, METHOD, layers.flags)
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 3, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
+    Stage("layers", 4, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
 )
