@@ -195,6 +195,7 @@ def _input_of(
         harmony_of=readers.harmony_of,
         maps=_merged_maps(used),
         labels=_last_labels(used),
+        carried=tuple(item for output in used for item in output.carried),
         backgrounds={name: volume for output in used for name, volume in output.backgrounds.items()},
         measurements=tuple(item for output in used for item in output.measurements),
         findings=tuple(item for output in used for item in output.findings),

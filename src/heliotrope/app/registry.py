@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from heliotrope.app.stage import Quantity, Stage
 from heliotrope.app.stages import (
+    alignment,
     calcification_prompts,
     calcinosis,
     diffusion,
@@ -34,6 +35,7 @@ STAGES: tuple[Stage, ...] = (
     *calcification_prompts.STAGES,
     *echo_intensity.STAGES,
     *labels.STAGES,
+    *alignment.STAGES,
     *measurements.STAGES,
     *edema.STAGES,
     *layers.STAGES,

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.domain.findings import Finding
+from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed, QualityCheck
 from heliotrope.domain.study import Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.segment.transfer import resample_labels
 from heliotrope.stations.merge import Harmony
 
 
@@ -47,6 +49,8 @@ class StageInput:
         Outputs of the earlier stages named in `Stage.uses`, and of no others.
     read_volume : callable
         Loads a series' pixels as a `Volume` (x, y, z[, n]).
+    carried : tuple of LabelMap
+        Labels that registration placed on other grids; `labels_on` takes them.
     harmony_of : callable or None
         How the stations of a joined series fit together.
     """
@@ -61,6 +65,21 @@ class StageInput:
     measurements: tuple[Measurement, ...] = ()
     findings: tuple[Finding, ...] = ()
     harmony_of: Callable[[Series], Harmony] | None = None
+    carried: tuple[LabelMap, ...] = ()
+
+    def labels_on(self, grid: Grid) -> LabelMap:
+        """The labels on a map's grid: carried there by registration, or placed by the image headers.
+
+        Raises
+        ------
+        GeometryError
+            Another frame of reference, and nothing was carried.
+        """
+        assert self.labels is not None
+        for labels in self.carried:
+            if labels.grid.is_same_as(grid):
+                return labels
+        return resample_labels(self.labels, grid)
 
 
 @dataclass(frozen=True)
@@ -71,6 +90,8 @@ class StageOutput:
     ----------
     sentence : str
         Methods text, with the parameters that were used.
+    carried : tuple of LabelMap
+        The labels on other grids than their own, each placed by registration.
     """
 
     sentence: str
@@ -82,6 +103,7 @@ class StageOutput:
     findings: tuple[Finding, ...] = ()
     not_assessed: tuple[NotAssessed, ...] = ()
     quality: tuple[QualityCheck, ...] = ()
+    carried: tuple[LabelMap, ...] = ()
 
 
 @dataclass(frozen=True)

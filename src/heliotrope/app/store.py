@@ -21,7 +21,7 @@ from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.study import FileOutcome, Series, Study
 from heliotrope.domain.units import Unit
 
-FORMAT = "heliotrope-stage/1"
+FORMAT = "heliotrope-stage/2"
 
 
 def content_of(study: Study) -> str:
@@ -135,6 +135,27 @@ def _grid_from_plain(plain: Mapping[str, Any]) -> Grid:
     return Grid.from_matrix(tuple(plain["shape"]), plain["affine"], plain["frame"])
 
 
+def _labels_to_plain(labels: LabelMap) -> dict[str, Any]:
+    return {
+        "grid": _grid_to_plain(labels.grid),
+        "legend": {str(n): codec.region_to_plain(region) for n, region in labels.legend.items()},
+        "source": labels.source,
+        "confidence": {str(n): value for n, value in labels.confidence.items()},
+        "notes": labels.notes,
+    }
+
+
+def _labels_from_plain(row: Mapping[str, Any], values: np.ndarray[Any, Any]) -> LabelMap:
+    return LabelMap(
+        labels=values,
+        grid=_grid_from_plain(row["grid"]),
+        legend={int(n): codec.region_from_plain(region) for n, region in row["legend"].items()},
+        source=row["source"],
+        confidence={int(n): value for n, value in row["confidence"].items()},
+        notes=tuple(row["notes"]),
+    )
+
+
 def _to_plain(output: StageOutput) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     maps: dict[str, Any] = {}
@@ -152,22 +173,18 @@ def _to_plain(output: StageOutput) -> tuple[dict[str, Any], dict[str, np.ndarray
     for name, volume in output.backgrounds.items():
         arrays[f"background.{name}"] = volume.data
         backgrounds[name] = {"grid": _grid_to_plain(volume.grid), "unit": volume.unit}
-    labels: dict[str, Any] | None = None
+    labels = None if output.labels is None else _labels_to_plain(output.labels)
     if output.labels is not None:
         arrays["labels"] = output.labels.labels
-        labels = {
-            "grid": _grid_to_plain(output.labels.grid),
-            "legend": {str(n): codec.region_to_plain(region) for n, region in output.labels.legend.items()},
-            "source": output.labels.source,
-            "confidence": {str(n): value for n, value in output.labels.confidence.items()},
-            "notes": output.labels.notes,
-        }
+    for n, item in enumerate(output.carried):
+        arrays[f"carried.{n}"] = item.labels
     plain = {
         "sentence": output.sentence,
         "evidence": output.evidence,
         "maps": maps,
         "backgrounds": backgrounds,
         "labels": labels,
+        "carried": [_labels_to_plain(item) for item in output.carried],
         "measurements": [codec.measurement_to_plain(item) for item in output.measurements],
         "findings": [codec.finding_to_plain(item) for item in output.findings],
         "not_assessed": [codec.not_assessed_to_plain(item) for item in output.not_assessed],
@@ -195,21 +212,14 @@ def _from_plain(plain: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, A
         for name, row in plain["backgrounds"].items()
     }
     row = plain["labels"]
-    labels = None
-    if row is not None:
-        labels = LabelMap(
-            labels=arrays["labels"],
-            grid=_grid_from_plain(row["grid"]),
-            legend={int(n): codec.region_from_plain(region) for n, region in row["legend"].items()},
-            source=row["source"],
-            confidence={int(n): value for n, value in row["confidence"].items()},
-            notes=tuple(row["notes"]),
-        )
+    labels = None if row is None else _labels_from_plain(row, arrays["labels"])
+    carried = tuple(_labels_from_plain(row, arrays[f"carried.{n}"]) for n, row in enumerate(plain["carried"]))
     return StageOutput(
         sentence=plain["sentence"],
         evidence=tuple(plain["evidence"]),
         maps=maps,
         labels=labels,
+        carried=carried,
         backgrounds=backgrounds,
         measurements=tuple(codec.measurement_from_plain(item) for item in plain["measurements"]),
         findings=tuple(codec.finding_from_plain(item) for item in plain["findings"]),

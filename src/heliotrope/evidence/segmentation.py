@@ -97,6 +97,15 @@ STATEMENTS: tuple[Statement, ...] = (
         "segment.layers",
     ),
     Statement(
+        "registration-limit",
+        "Labels carried to another image are used only where outlines of bone and limb then lie within 3 mm (95th "
+        "percentile) or 1.5 pixels of the coarser image, whichever is more",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "segment.carried_labels",
+    ),
+    Statement(
         "decay-parts-fat",
         "In a multi-echo spin-echo train fat keeps its signal where muscle loses it; the share of fat is read from "
         "the ratio of "

@@ -108,6 +108,23 @@ def match_positions(first: LabelMap, second: LabelMap) -> tuple[PositionMatch, .
     return tuple(found)
 
 
+def move_of_limb(first: LabelMap, second: LabelMap, side: Side | None) -> FloatArray | None:
+    """Rigid move of a limb by bone and outline, 4x4 from positions of `first` to those of `second`, not judged.
+
+    None where one of them does not show the limb.
+    """
+    before, after = _limb(first, side), _limb(second, side)
+    return None if before is None or after is None else _refined(before, after, _start(before, after))
+
+
+def apart_mm(first: LabelMap, second: LabelMap, side: Side | None) -> float:
+    """`surface_distance_mm` of a limb on two label maps as they lie; infinite where one does not show it."""
+    before, after = _limb(first, side), _limb(second, side)
+    if before is None or after is None:
+        return float("inf")
+    return surface_distance_mm(before, after, np.eye(4))
+
+
 def _match(first: _Limb, second: _Limb, side: Side | None) -> PositionMatch:
     matrix = _refined(first, second, _start(first, second))
     turn = _turn_deg(matrix)

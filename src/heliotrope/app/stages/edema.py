@@ -16,7 +16,7 @@ from heliotrope.domain.anatomy import STRUCTURES, Region, Side
 from heliotrope.domain.errors import GeometryError, OptionError, QualityRefusal
 from heliotrope.domain.findings import Finding
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed, QualityCheck
 from heliotrope.domain.study import Role, Series, Study
@@ -40,7 +40,7 @@ from heliotrope.measure.edema_reference import SiteRatio, healthy_t2_band_ms, ra
 from heliotrope.measure.map_statistics import margin_mm
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean, muscles_of
-from heliotrope.segment.transfer import erode_mask, resample_labels
+from heliotrope.segment.transfer import erode_mask
 from heliotrope.stations.layout import is_scanned_by_side
 
 T2_LIMIT_MS = {3.0: 39.0, 1.5: 41.0}
@@ -98,8 +98,8 @@ def is_fat_measured(t2: ParametricMap) -> bool:
     return "joint" not in t2.method
 
 
-def _scene(given: StageInput, labels: LabelMap, grid: Grid) -> _Scene:
-    moved = resample_labels(labels, grid)
+def _scene(given: StageInput, grid: Grid) -> _Scene:
+    moved = given.labels_on(grid)
     index = index_regions(moved)
     muscle = np.zeros(grid.shape, dtype=bool)
     subcutis = np.zeros(grid.shape, dtype=bool)
@@ -339,7 +339,7 @@ def _run(given: StageInput) -> StageOutput:
     leading: EdemaImage | None = None
     if given.series:
         stir = given.read_volume(given.series[0]).frame(0)
-        scene = _scene(given, given.labels, stir.grid)
+        scene = _scene(given, stir.grid)
         try:
             leading, maps, mode = _stir_image(given, scene, stir, field_t)
         except QualityRefusal as refusal:
@@ -359,7 +359,7 @@ def _run(given: StageInput) -> StageOutput:
             )
     t2 = given.maps.get("water_t2")
     if t2 is not None and is_fat_measured(t2):
-        scene = _scene(given, given.labels, t2.grid)
+        scene = _scene(given, t2.grid)
         image, words = _t2_image(given, scene, field_t, leads=leading is None)
         rows, said = _read(image, scene, words, generator, leads=leading is None)
         measurements += rows
@@ -450,6 +450,6 @@ STAGES: tuple[Stage, ...] = (
         QUANTITIES,
         _select,
         _run,
-        uses=("tissues", "muscles", "person-labels", "water-t2", "water-t2-joint", "fat-fraction"),
+        uses=("tissues", "muscles", "person-labels", "alignment", "water-t2", "water-t2-joint", "fat-fraction"),
     ),
 )

@@ -19,7 +19,6 @@ from heliotrope.findings.scores import score_findings
 from heliotrope.measure.biopsy import SECTORS_DEG, BiopsyImages, find_targets
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import index_regions
-from heliotrope.segment.transfer import resample_labels
 
 QUANTITIES = (
     Quantity(
@@ -44,8 +43,7 @@ def _biopsy_images(
     labels: LabelMap, ratio: ParametricMap, fat: ParametricMap, share: ParametricMap | None
 ) -> BiopsyImages:
     grid = ratio.grid
-    moved = resample_labels(labels, grid)
-    index = index_regions(moved)
+    index = index_regions(labels)
     single = any(region.structure in ("vastus_lateralis", "rectus_femoris") for region in index.members)
     allowed = {
         region: index.mask(region)
@@ -56,8 +54,8 @@ def _biopsy_images(
     }
 
     def named(names: frozenset[str]) -> NDArray[np.bool_]:
-        numbers = [n for n, region in moved.legend.items() if region.structure in names]
-        return np.isin(moved.labels, numbers)
+        numbers = [n for n, region in labels.legend.items() if region.structure in names]
+        return np.isin(labels.labels, numbers)
 
     values = np.where(ratio.valid, ratio.values, np.nan).astype(np.float64)
     if share is not None and share.grid.is_same_as(grid):
@@ -66,7 +64,7 @@ def _biopsy_images(
         ratio=values,
         fat_percent=values_on(np.where(fat.valid, fat.values, np.nan), fat.grid, grid),
         regions=allowed,
-        body=(moved.labels > 0) & ~named(_BESIDE_BODY),
+        body=(labels.labels > 0) & ~named(_BESIDE_BODY),
         bone=named(_BONE),
         vessel=named(frozenset({"vessel"})),
         forbidden=named(frozenset({"calcification", "metal"})),
@@ -84,7 +82,7 @@ def _run(given: StageInput) -> StageOutput:
         reason = "A biopsy site needs labels, STIR with a valid reference, and a fat fraction."
         not_assessed.append(NotAssessed("biopsy_site", Missing("M_NO_MAP", reason)))
     else:
-        images = _biopsy_images(given.labels, ratio, fat, given.maps.get("edema_share"))
+        images = _biopsy_images(given.labels_on(ratio.grid), ratio, fat, given.maps.get("edema_share"))
         if images.regions:
             found = find_targets(images)
             labeled = bool(images.vessel.any())
@@ -111,6 +109,6 @@ STAGES: tuple[Stage, ...] = (
         QUANTITIES,
         _select,
         _run,
-        uses=("tissues", "muscles", "person-labels", "fat-fraction", "measurements", "edema", "layers"),
+        uses=("tissues", "muscles", "person-labels", "alignment", "fat-fraction", "measurements", "edema", "layers"),
     ),
 )

@@ -27,7 +27,6 @@ from heliotrope.measure.layers import (
 )
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import is_lean
-from heliotrope.segment.transfer import resample_labels
 
 QUANTITIES = (
     Quantity(
@@ -78,7 +77,7 @@ def _run(given: StageInput) -> StageOutput:
             sentence="", not_assessed=tuple(NotAssessed(quantity.key, reason) for quantity in QUANTITIES)
         )
     raw = np.asarray(given.read_volume(given.series[0]).frame(0).data, dtype=np.float64)
-    labels = resample_labels(given.labels, layers.grid)
+    labels = given.labels_on(layers.grid)
     values = np.where(layers.valid, layers.values, np.nan).astype(np.float64)
     diffusion = _diffusion_weighted(given, labels)
     findings: list[Finding] = []
@@ -159,5 +158,5 @@ def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: Para
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 4, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema")),
+    Stage("layers", 5, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
 )

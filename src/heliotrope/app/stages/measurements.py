@@ -53,8 +53,8 @@ QUANTITIES = (
 
 _TECHNICAL_ENDINGS = ("_sd", "_residual", "_signal", "_amplitude", "_chi_squared")
 _TECHNICAL = {"calcinosis_plane", "transmit_field", "field_map", "b1"}
-_LABEL_STAGES = ("tissues", "muscles", "person-labels")
-_MAP_STAGES = (
+LABEL_STAGES = ("tissues", "muscles", "person-labels")
+MAP_STAGES = (
     "water-t2",
     "water-t2-joint",
     "legacy-t2",
@@ -92,7 +92,7 @@ def _run(given: StageInput) -> StageOutput:
             not_assessed=tuple(NotAssessed(quantity.key, missing) for quantity in QUANTITIES),
         )
     generator = np.random.default_rng(SEED)
-    on_grid: list[tuple[Grid, LabelMap]] = [(given.labels.grid, given.labels)]
+    on_grid = [(labels.grid, labels) for labels in (given.labels, *given.carried)]
     results: list[Measurement] = []
     not_assessed: list[NotAssessed] = []
     measured: list[str] = []
@@ -172,4 +172,6 @@ def _labels_on(grid: Grid, labels: LabelMap, known: list[tuple[Grid, LabelMap]])
     return resampled
 
 
-STAGES: tuple[Stage, ...] = (Stage("measurements", 2, QUANTITIES, _select, _run, uses=(*_LABEL_STAGES, *_MAP_STAGES)),)
+STAGES: tuple[Stage, ...] = (
+    Stage("measurements", 3, QUANTITIES, _select, _run, uses=(*LABEL_STAGES, *MAP_STAGES, "alignment")),
+)
