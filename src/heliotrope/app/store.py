@@ -176,8 +176,8 @@ def _to_plain(output: StageOutput) -> tuple[dict[str, Any], dict[str, np.ndarray
     labels = None if output.labels is None else _labels_to_plain(output.labels)
     if output.labels is not None:
         arrays["labels"] = output.labels.labels
-    for n, item in enumerate(output.carried):
-        arrays[f"carried.{n}"] = item.labels
+    for n, placed in enumerate(output.carried):
+        arrays[f"carried.{n}"] = placed.labels
     plain = {
         "sentence": output.sentence,
         "evidence": output.evidence,
