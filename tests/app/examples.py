@@ -103,4 +103,4 @@ def label_stage(calls: list[str] | None = None) -> Stage:
             quality=(QualityCheck("islands", True, "none"),),
         )
 
-    return Stage("labels", 1, (VOLUME,), lambda _: (), run, uses=("t2",), reads_labels=True)
+    return Stage("labels", 1, (VOLUME,), lambda _: (), run, uses=("t2",), reads=("labels",))

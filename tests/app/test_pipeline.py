@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,34 @@ def test_new_labels_rerun_only_what_depends_on_the_options(image: Path, tmp_path
     _run(study_of(image), *stages, folder=tmp_path)
     _run(study_of(image), *stages, folder=tmp_path, options=AnalyzeOptions(labels=str(labels)))
     assert calls == ["t2", "labels", "labels"]
+
+
+def test_an_option_reruns_the_stage_that_reads_it_and_what_uses_that_alone(image: Path, tmp_path: Path) -> None:
+    calls: list[str] = []
+
+    def noting(name: str, seen: list[object] | None = None) -> Callable[[StageInput], StageOutput]:
+        def run(given: StageInput) -> StageOutput:
+            calls.append(name)
+            if seen is not None:
+                seen.append((given.options.t2_upper_limit_ms, given.options.spared_muscle))
+            return StageOutput(name)
+
+        return run
+
+    seen: list[object] = []
+    stages = (
+        Stage("first", 1, (), lambda _: (), noting("first")),
+        Stage("reader", 1, (), lambda _: (), noting("reader", seen), uses=("first",), reads=("t2_upper_limit_ms",)),
+        Stage("user", 1, (), lambda _: (), noting("user"), uses=("reader",)),
+        Stage("other", 1, (), lambda _: (), noting("other"), uses=("first",)),
+    )
+    _run(study_of(image), *stages, folder=tmp_path, options=AnalyzeOptions(spared_muscle="gracilis"))
+    calls.clear()
+    changed = AnalyzeOptions(spared_muscle="soleus", t2_upper_limit_ms=41.0)
+    _run(study_of(image), *stages, folder=tmp_path, options=changed)
+    assert calls == ["reader", "user"]
+    # a stage is shown the options it declares and no others
+    assert seen == [(None, None), (41.0, None)]
 
 
 def test_a_damaged_stage_on_disk_is_computed_again(image: Path, tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.registry import STAGES, quantities
 from heliotrope.app.stage import Quantity
 from heliotrope.findings.change import REPEATABILITY
@@ -61,3 +63,12 @@ def test_every_limit_of_change_speaks_of_a_known_quantity() -> None:
 def test_the_page_of_quantities_is_up_to_date() -> None:
     written = (ROOT / "docs" / "guide" / "quantities.md").read_text(encoding="utf-8")
     assert written == _page(), "run: python scripts/quantities.py"
+
+
+def test_every_option_is_read_by_a_stage_that_declares_it_or_belongs_to_the_run_as_a_whole() -> None:
+    """A stage is shown what it declares only, so an option nobody declares would do nothing."""
+    of_the_run = {"role", "study", "only", "show_identifiers", "station_order"}
+    known = {item.name for item in fields(AnalyzeOptions)}
+    declared = {name for stage in STAGES for name in stage.reads}
+    assert declared | of_the_run == known
+    assert not declared & of_the_run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -163,6 +163,10 @@ class AnalyzeOptions:
                 f"plan: unknown option {', '.join(unknown)}", hint="options: " + ", ".join(sorted(known)), code="E_PLAN"
             )
         return cls(**plan)
+
+    def reduced_to(self, names: Collection[str]) -> AnalyzeOptions:
+        """Only the named options as they were given, every other as if it were not."""
+        return AnalyzeOptions(**{name: getattr(self, name) for name in names})
 
     def overridden_by(self, **flags: Any) -> AnalyzeOptions:
         """Options with every flag that was given on the command line in place of the plan's."""

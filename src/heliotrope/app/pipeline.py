@@ -190,7 +190,7 @@ def _input_of(
     return StageInput(
         study=study,
         series=series,
-        options=options,
+        options=options.reduced_to(stage.reads),
         read_volume=readers.read_volume,
         harmony_of=readers.harmony_of,
         maps=_merged_maps(used),

@@ -126,10 +126,9 @@ class Stage:
         Names of earlier stages whose outputs it reads; part of its key. A name that did not run contributes nothing.
     material : callable or None
         Identity of packaged material the stage rests on, e.g. the hash of a network's weights; part of its key.
-    reads_labels : bool
-        Whether it reads the person's labels of the options itself. Only then do they belong to its key: a corrected
-        label
-        map leaves every other stage as it was.
+    reads : tuple of str
+        Fields of the options it reads; part of its key. It is shown no others, so that changing an option leaves every
+        stage as it was that does not read it, or use a stage that does.
     by_station : bool
         Reads every voxel for itself: of a series joined from stations it runs on each station alone, and the maps are
         joined afterward without averaging.
@@ -141,6 +140,6 @@ class Stage:
     select: Callable[[Study], tuple[Series, ...] | Missing]
     run: Callable[[StageInput], StageOutput]
     uses: tuple[str, ...] = ()
-    reads_labels: bool = False
+    reads: tuple[str, ...] = ()
     material: Callable[[], str] | None = None
     by_station: bool = False

@@ -59,12 +59,12 @@ def stage_key(
 ) -> str:
     """Identity of a stage's result.
 
-    Made of the study's content (`content_of`), the chosen series and how they were read, the options, and the
-    versions of the stage, of the material it rests on and of all it uses.
+    Made of the study's content (`content_of`), the chosen series and how they were read, the options the stage
+    reads, and the versions of the stage, of the material it rests on and of all it uses.
     """
-    chosen = {k: v for k, v in asdict(options).items() if k not in {"show_identifiers", "only", "study", "labels"}}
-    if stage.reads_labels and options.labels is not None:
-        chosen["labels"] = _hash_of_labels(Path(options.labels))
+    chosen = {name: value for name, value in asdict(options).items() if name in stage.reads}
+    if chosen.get("labels") is not None:
+        chosen["labels"] = _hash_of_labels(Path(chosen["labels"]))
     parts = {
         "format": FORMAT,
         "stage": stage.name,

@@ -127,5 +127,15 @@ def _row(prompt: Prompt) -> dict[str, str]:
     }
 
 
-STAGES = (Stage("calcification-prompts", 1, (), _select, _run, uses=("calcinosis", "radiograph-calcinosis")),)
+STAGES = (
+    Stage(
+        "calcification-prompts",
+        1,
+        (),
+        _select,
+        _run,
+        uses=("calcinosis", "radiograph-calcinosis"),
+        reads=("facts",),
+    ),
+)
 """Stages of this topic."""

@@ -115,5 +115,14 @@ def _reader_findings(options: AnalyzeOptions) -> tuple[Finding, ...]:
     return tuple(out)
 
 
-STAGES = (Stage("echo-intensity", 1, QUANTITIES, _select, _run, reads_labels=True),)
+_READS = (
+    "labels",
+    "echo_control_mean",
+    "echo_control_sd",
+    "echo_preset",
+    "heckmatt_grade",
+    "ultrasound_shadowing",
+)
+
+STAGES = (Stage("echo-intensity", 1, QUANTITIES, _select, _run, reads=_READS),)
 """Stages of this topic."""

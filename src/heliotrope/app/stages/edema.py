@@ -451,5 +451,13 @@ STAGES: tuple[Stage, ...] = (
         _select,
         _run,
         uses=("tissues", "muscles", "person-labels", "alignment", "water-t2", "water-t2-joint", "fat-fraction"),
+        reads=(
+            "stir_ratio",
+            "stir_ratio_sd",
+            "vial_ratio",
+            "vial_ratio_sd",
+            "spared_muscle",
+            "t2_upper_limit_ms",
+        ),
     ),
 )

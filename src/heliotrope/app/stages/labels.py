@@ -209,6 +209,6 @@ def _run_person(given: StageInput) -> StageOutput:
 STAGES: tuple[Stage, ...] = (
     Stage("tissues", 6, (TISSUE_LABELS,), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
-    Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads_labels=True),
+    Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
 )
 """Stages of this topic."""

@@ -173,6 +173,7 @@ STAGES: tuple[Stage, ...] = (
         _select,
         _run,
         uses=("fat-fraction", "tissues"),
+        reads=("muscles",),
         material=weights_identity,
     ),
 )
