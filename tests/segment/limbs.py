@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from heliotrope.domain.anatomy import Side
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import Volume
+from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.units import Unit
 
 AIR, SKIN, FAT, MUSCLE, INTERMUSCULAR, CORTEX, MARROW = range(7)
@@ -68,7 +69,13 @@ def draw(
     return DrawnThighs(tissue, side, grid)
 
 
-def _paint(tissue: NDArray[np.uint8], values: dict[int, float]) -> NDArray[np.float32]:
+def found(labels: LabelMap, structure: str, side: Side | None = None) -> NDArray[np.bool_]:
+    """Voxels of a structure; bone is cortex and marrow."""
+    parts = ("bone", "bone_cortex", "bone_marrow") if structure == "bone" else (structure,)
+    return np.asarray(np.any([labels.mask_where(structure=part, side=side) for part in parts], axis=0))
+
+
+def painted(tissue: NDArray[np.uint8], values: dict[int, float]) -> NDArray[np.float32]:
     table = np.zeros(8, dtype=np.float32)
     for code, value in values.items():
         table[code] = value
@@ -91,8 +98,8 @@ def noisy(signal: NDArray[np.floating], sd: float, seed: int) -> NDArray[np.floa
 
 def multi_echo(thighs: DrawnThighs, *, noise_sd: float = 12.0, seed: int = 1) -> Volume:
     """Multi-echo spin-echo series of the drawn thighs."""
-    density = _paint(thighs.tissue, DENSITY)
-    rate = 1.0 / np.maximum(_paint(thighs.tissue, T2_MS), 1.0)
+    density = painted(thighs.tissue, DENSITY)
+    rate = 1.0 / np.maximum(painted(thighs.tissue, T2_MS), 1.0)
     level = 1000.0 * density * shading(thighs.grid)
     echoes = np.stack([level * np.exp(-time * rate) for time in ECHO_TIMES_MS], axis=-1)
     return Volume(noisy(echoes, noise_sd, seed), thighs.grid)
@@ -117,7 +124,7 @@ def turned(volume: Volume, order: tuple[int, int, int], flips: tuple[bool, bool,
 
 def computed_tomography(thighs: DrawnThighs, *, noise_hu: float = 15.0, table: bool = True, seed: int = 2) -> Volume:
     """CT of the drawn thighs, on a table."""
-    hu = _paint(thighs.tissue, HOUNSFIELD)
+    hu = painted(thighs.tissue, HOUNSFIELD)
     hu[thighs.tissue == AIR] = HOUNSFIELD[AIR]
     if table:
         hu[:, -6:-3, :] = 300.0
@@ -128,8 +135,8 @@ def computed_tomography(thighs: DrawnThighs, *, noise_hu: float = 15.0, table: b
 def dixon(thighs: DrawnThighs, *, noise_sd: float = 12.0, seed: int = 4) -> tuple[Volume, Volume]:
     """Water and fat images with the coil's shading."""
     share = {SKIN: 0.15, FAT: 0.95, MUSCLE: 0.05, INTERMUSCULAR: 0.9, CORTEX: 0.5, MARROW: 0.95}
-    fat = _paint(thighs.tissue, share)
-    level = 1000.0 * _paint(thighs.tissue, DENSITY) * shading(thighs.grid)
+    fat = painted(thighs.tissue, share)
+    level = 1000.0 * painted(thighs.tissue, DENSITY) * shading(thighs.grid)
     water_image = noisy(level * (1.0 - fat), noise_sd, seed)
     return Volume(water_image, thighs.grid), Volume(noisy(level * fat, noise_sd, seed + 1), thighs.grid)
 
@@ -137,4 +144,4 @@ def dixon(thighs: DrawnThighs, *, noise_sd: float = 12.0, seed: int = 4) -> tupl
 def t1_weighted(thighs: DrawnThighs, *, noise_sd: float = 12.0, seed: int = 6) -> Volume:
     """T1-weighted image: fat twice as bright as muscle, under the coil's shading."""
     levels = {SKIN: 0.35, FAT: 1.1, MUSCLE: 0.5, INTERMUSCULAR: 1.05, CORTEX: 0.03, MARROW: 1.05}
-    return Volume(noisy(1000.0 * _paint(thighs.tissue, levels) * shading(thighs.grid), noise_sd, seed), thighs.grid)
+    return Volume(noisy(1000.0 * painted(thighs.tissue, levels) * shading(thighs.grid), noise_sd, seed), thighs.grid)

@@ -53,11 +53,17 @@ def test_every_contrast_gives_the_drawn_tissues(name: str, thighs: limbs.DrawnTh
     ):
         for side, sign in ((Side.LEFT, 1), (Side.RIGHT, -1)):
             truth = np.isin(thighs.tissue, codes) & (thighs.side == sign)
-            overlap = dice(found.mask_where(structure=structure, side=side), truth)
+            overlap = dice(limbs.found(found, structure, side), truth)
             limit = (
                 0.88 if (name, structure) == ("noisy ct", "bone") else 0.93
             )  # 40 HU of noise blur its edge by a pixel
             assert overlap >= limit, f"{structure} {side}: {overlap:.3f}"
+
+
+def test_ct_tells_marrow_from_cortex(thighs: limbs.DrawnThighs) -> None:
+    found = segment_tissues({Role.CT: limbs.computed_tomography(thighs)})
+    one_pixel_of_error_on_ten = 0.85
+    assert dice(found.mask_where(structure="bone_marrow"), thighs.tissue == limbs.MARROW) > one_pixel_of_error_on_ten
 
 
 def test_the_table_is_no_tissue(thighs: limbs.DrawnThighs) -> None:
@@ -84,3 +90,23 @@ def test_a_fat_fraction_in_unknown_units_is_refused(thighs: limbs.DrawnThighs) -
     images[Role.FAT_FRACTION] = Volume(np.asarray(share.data, dtype=np.float32) * 0.05, share.grid, Unit.PERCENT)
     with pytest.raises(UnitError, match="fits neither"):
         segment_tissues(images)
+
+
+def test_an_image_with_bright_marrow_is_no_water_image(thighs: limbs.DrawnThighs) -> None:
+    opposed = {limbs.SKIN: 0.6, limbs.FAT: 0.9, limbs.MUSCLE: 1.0, limbs.INTERMUSCULAR: 0.5}
+    levels = {**opposed, limbs.CORTEX: 0.02, limbs.MARROW: 0.6}
+    image = limbs.noisy(1000.0 * limbs.painted(thighs.tissue, levels), 12.0, 9)
+    with pytest.raises(QualityRefusal, match="marrow is bright") as caught:
+        segment_tissues({Role.DIXON_WATER: Volume(image, thighs.grid)})
+    assert caught.value.code == "E_CONTRAST"
+
+
+def test_the_level_of_muscle_follows_a_dropout_of_the_coil(thighs: limbs.DrawnThighs) -> None:
+    water, _ = limbs.dixon(thighs)
+    x, y = np.meshgrid(*(np.linspace(-1, 1, n) for n in water.grid.shape[:2]), indexing="ij")
+    dropout = 1.0 - 0.55 * np.exp(-(((x + 0.4) / 0.25) ** 2) - ((y + 0.5) / 0.4) ** 2)
+    dimmed = Volume((np.asarray(water.data) * dropout[..., None]).astype(np.float32), water.grid)
+    found = segment_tissues({Role.DIXON_WATER: dimmed})
+    muscle = thighs.tissue == limbs.MUSCLE
+    lost = muscle & (dropout[..., None] < 0.6) & ~limbs.found(found, "muscle")
+    assert lost.sum() < 0.1 * (muscle & (dropout[..., None] < 0.6)).sum()

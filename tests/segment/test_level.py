@@ -39,6 +39,7 @@ def test_a_limb_without_any_bone_is_refused() -> None:
         (1, 0.40, 90.0, "knee"),
         (4, 0.12, 200.0, "pelvis"),
         (0, 0.0, 100.0, "unknown"),
+        (0, 0.05, 18.0, "foot or hand"),
     ],
 )
 def test_levels_are_told_by_bones_and_areas(bones: int, share: float, area: float, name: str) -> None:

@@ -10,6 +10,7 @@ from heliotrope.domain.anatomy import Side
 from heliotrope.domain.study import Role
 from heliotrope.io import nifti, read_study, read_volume
 from heliotrope.segment.tissues import segment_layers, segment_tissues
+from tests.segment import limbs
 
 pytestmark = pytest.mark.real_data
 
@@ -20,7 +21,7 @@ def test_real_thighs_have_the_proportions_of_thighs(shared_data: Path) -> None:
     labels = layers.labels
     for side in Side:
         sizes = {
-            name: int(labels.mask_where(structure=name, side=side).sum())
+            name: int(limbs.found(labels, name, side).sum())
             for name in ("muscle", "subcutaneous_fat", "intermuscular_fat", "bone", "skin")
         }
         assert sizes["muscle"] == max(sizes.values())

@@ -46,7 +46,13 @@ def test_multi_echo_tissues_overlap_the_drawn_truth(
 ) -> None:
     codes, limit = TISSUES[structure]
     truth = np.isin(thighs.tissue, codes) & (thighs.side == sign)
-    assert dice(labels.mask_where(structure=structure, side=side), truth) >= limit
+    assert dice(limbs.found(labels, structure, side), truth) >= limit
+
+
+def test_cortex_and_marrow_are_told_apart(labels: LabelMap, thighs: limbs.DrawnThighs) -> None:
+    one_pixel_of_error_on_four = 0.80
+    assert dice(labels.mask_where(structure="bone_cortex"), thighs.tissue == limbs.CORTEX) > one_pixel_of_error_on_four
+    assert dice(labels.mask_where(structure="bone_marrow"), thighs.tissue == limbs.MARROW) > one_pixel_of_error_on_four
 
 
 def test_skin_is_found_where_it_is_two_voxels_thin(labels: LabelMap, thighs: limbs.DrawnThighs) -> None:

@@ -48,6 +48,15 @@ STATEMENTS: tuple[Statement, ...] = (
         "measure.map_statistics",
     ),
     Statement(
+        "partial-volume-regression",
+        "Of a region that loses more than 60 % of its voxels to the margin, the mean is also given by regression of "
+        "each voxel on the shares of the region and its neighbors in it",
+        (),
+        Status.PROJECT_RULE,
+        "linear mixing; for T2 an approximation",
+        "measure.partial_volume",
+    ),
+    Statement(
         "voxel-count",
         "Volume is the number of voxels times their cell (slice spacing, not thickness); one cut by the image edge "
         "has none",

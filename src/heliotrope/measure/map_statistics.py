@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from heliotrope.domain.anatomy import Region
+from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
 from heliotrope.domain.geometry import Grid, require_same_grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
+from heliotrope.domain.units import Unit
+from heliotrope.measure.partial_volume import corrected_mean
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
 from heliotrope.measure.spatial_bootstrap import bootstrap_mean, bootstrap_quantile, group_blocks
 from heliotrope.segment.transfer import erode_mask
 
-METHOD = "region-statistics/1"
+METHOD = "region-statistics/2"
 
 MARGIN_MM = 1.5
 """Margin taken off a region before its map is read; at least one pixel (spec C12). [mm]"""
@@ -23,7 +26,7 @@ FEWEST_VOXELS = 8
 """Below this many valid voxels no statistic is stated."""
 
 LARGE_LOSS = 0.6
-"""A region that loses more than this share to its margin is said to be thin. [1]"""
+"""A region that loses more than this to its margin is said to be thin; its corrected mean is given (spec C12). [1]"""
 
 LOW_COVERAGE = 0.5
 """A map that is valid in less than this share of a region is said to be so. [1]"""
@@ -110,8 +113,11 @@ def _measure_region(
             notes=tuple(notes),
         )
 
+    rows = [_margin_loss(parametric, region, eroded.fraction_lost, n_drawn, evidence)]
+    if eroded.fraction_lost > LARGE_LOSS and n_drawn >= FEWEST_VOXELS:
+        rows += _corrected(parametric, index, region, drawn, generator)
     if missing is not None:
-        return [result(statistic, None, None) for statistic in ("median", "mean", "iqr")]
+        return [*(result(statistic, None, None) for statistic in ("median", "mean", "iqr")), *rows]
     values = np.asarray(parametric.values[valid], dtype=np.float64)
     blocks = group_blocks(valid, parametric.grid)
     low, middle, high = (float(v) for v in np.quantile(values, (0.25, 0.5, 0.75)))
@@ -119,7 +125,94 @@ def _measure_region(
         result("median", middle, bootstrap_quantile(values, 0.5, blocks, generator)),
         result("mean", float(values.mean()), bootstrap_mean(values, blocks, generator)),
         result("iqr", high - low, None),
+        *rows,
     ]
+
+
+def _margin_loss(
+    parametric: ParametricMap, region: Region, lost: float, n_drawn: int, evidence: tuple[str, ...]
+) -> Measurement:
+    """Share of the region that lies in its margin and was left out of this map's statistics."""
+    missing = None if n_drawn else Missing("M_EMPTY_REGION", f"The labels hold no voxel of the {region.title} here.")
+    value = None if missing is not None else 100.0 * lost
+    return Measurement(
+        region=region,
+        quantity="margin_loss",
+        statistic=parametric.quantity,
+        value=value,
+        unit=Unit.PERCENT,
+        method=METHOD,
+        missing=missing,
+        n_voxels=n_drawn,
+        evidence=evidence,
+    )
+
+
+def _corrected(
+    parametric: ParametricMap,
+    index: RegionIndex,
+    region: Region,
+    drawn: NDArray[np.bool_],
+    generator: np.random.Generator,
+) -> list[Measurement]:
+    """Mean of a thin region freed of its neighbors; empty where it cannot be told."""
+    lean = np.any([index.mask(r) for r in index.members if is_lean(r)] or [drawn], axis=0)
+    found = corrected_mean(parametric, drawn, np.asarray(lean), generator)
+    if found is None:
+        return []
+    return [
+        Measurement(
+            region=region,
+            quantity=parametric.quantity,
+            statistic="corrected_mean",
+            value=found.value,
+            unit=parametric.unit,
+            method=f"{parametric.method}+partial-volume-regression/1",
+            ci95=found.ci95,
+            n_voxels=found.n_voxels,
+            evidence=("partial-volume-regression",),
+            notes=(*parametric.flags, "Margin kept; neighbors regressed out by their shares of each voxel."),
+        )
+    ]
+
+
+def level_medians(parametric: ParametricMap, labels: LabelMap) -> tuple[Measurement, ...]:
+    """Median of a map in every slice of whole muscle and of every compartment, margins taken off.
+
+    Returns
+    -------
+    tuple of Measurement
+        Of regions with ``level`` ``"slice n"``, n from 1 along the slices of the map; slices with too few voxels are
+        left out. The interval is not given: a slice holds few independent blocks.
+    """
+    require_same_grid(parametric.grid, labels.grid, first_name=f"{parametric.quantity} map", second_name="label map")
+    index = index_regions(labels)
+    across = int(np.argmax(parametric.grid.spacing_mm))
+    rows: list[Measurement] = []
+    for region in index.members:
+        kind = STRUCTURES[region.structure].kind
+        if region.level is not None or not (region.structure == "muscle" or kind is StructureKind.COMPARTMENT):
+            continue
+        core = erode_mask(index.mask(region), parametric.grid, margin_mm(parametric.grid)).mask & parametric.valid
+        for k in range(parametric.grid.shape[across]):
+            here = np.take(core, k, axis=across)
+            if int(np.count_nonzero(here)) < FEWEST_VOXELS:
+                continue
+            values = np.take(parametric.values, k, axis=across)[here].astype(np.float64)
+            rows.append(
+                Measurement(
+                    region=Region(region.structure, region.side, f"slice {k + 1}"),
+                    quantity=parametric.quantity,
+                    statistic="median",
+                    value=float(np.median(values)),
+                    unit=parametric.unit,
+                    method=f"{parametric.method}+{METHOD}",
+                    n_voxels=int(values.size),
+                    evidence=("margin-erosion",),
+                    notes=parametric.flags,
+                )
+            )
+    return tuple(rows)
 
 
 def _reason(parametric: ParametricMap, region: Region, n_drawn: int, n_core: int, n_valid: int) -> Missing | None:

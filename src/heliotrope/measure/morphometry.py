@@ -163,20 +163,36 @@ def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: Parametr
     elif _edges(mask, slice_axis(grid))[0]:
         missing = Missing("M_CUT_BY_FIELD_OF_VIEW", f"The {region.title} is cut by the edge of the image.")
     volume = area = None
+    levels: list[Measurement] = []
     if missing is None:
         lean = np.where(valid, 1.0 - np.clip(fat_fraction.values, 0.0, 100.0) / 100.0, 0.0)
         axis = slice_axis(grid)
         others = tuple(other for other in range(3) if other != axis)
         scale = count / n_valid  # voxels without a fat fraction count as the others of the region
         volume = float(lean.sum(dtype=np.float64)) * scale * grid.voxel_volume_mm3 / 1000.0
-        area = float(lean.sum(axis=others, dtype=np.float64).max()) * scale * pixel_area_mm2(grid)
-    return [
+        areas = lean.sum(axis=others, dtype=np.float64) * scale * pixel_area_mm2(grid)
+        area = float(areas.max())
+        levels = [
+            Measurement(
+                region=Region(region.structure, region.side, f"slice {k + 1}"),
+                quantity="contractile_area",
+                statistic="total",
+                value=float(areas[k]),
+                unit=Unit.SQUARE_MILLIMETER,
+                method=METHOD,
+                n_voxels=int(np.count_nonzero(np.take(mask, k, axis=axis))),
+                evidence=("contractile-area",),
+            )
+            for k in np.flatnonzero(mask.any(axis=others))
+        ]
+    whole = [
         Measurement(region, quantity, statistic, value, unit, METHOD, missing, None, count, ("contractile-area",))
         for quantity, statistic, value, unit in (
             ("contractile_volume", "total", volume, Unit.MILLILITER),
             ("contractile_area", "max", area, Unit.SQUARE_MILLIMETER),
         )
     ]
+    return [*whole, *levels]
 
 
 def _ring_thickness(region: Region, fat: NDArray[np.bool_], inside: NDArray[np.bool_], grid: Grid) -> Measurement:

@@ -84,7 +84,13 @@ NO_TITLES: Mapping[str, str] = MappingProxyType({})
 """No titles beyond those known here."""
 
 STATISTIC_TITLES: Mapping[str, str] = MappingProxyType(
-    {"iqr": "interquartile range", "sd": "standard deviation", "p10": "10th percentile", "p90": "90th percentile"}
+    {
+        "corrected_mean": "mean without neighbors",
+        "iqr": "interquartile range",
+        "sd": "standard deviation",
+        "p10": "10th percentile",
+        "p90": "90th percentile",
+    }
 )
 
 ROLE_TITLES: Mapping[Role, str] = MappingProxyType(

@@ -180,3 +180,40 @@ def find_dark_bones(
 
 DARK_BONE_CORE_MM = 3.0
 """A dark bone holds a disc of this radius; septa and vessels do not. Project rule. [mm]"""
+
+
+def has_bright_marrow(
+    brightness: NDArray[np.float32], limb: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> bool:
+    """Whether most slices show a round dark ring about a bright middle: cortex about marrow, as no water image has it.
+
+    Parameters
+    ----------
+    brightness : float32 array (x, y, z)
+        As in `Contrast`.
+    limb : bool array (x, y, z)
+    spacing_mm : tuple of 2 floats
+    """
+    slices = np.flatnonzero(limb.any(axis=(0, 1)))
+    bright = [_bright_middle(brightness[:, :, k], limb[:, :, k], spacing_mm) for k in slices]
+    return len(bright) > 0 and float(np.mean(bright)) > 0.5
+
+
+def _bright_middle(brightness: NDArray[np.float32], limb: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> bool:
+    deep = depth_mm(limb, spacing_mm) > RING_DEPTH_MM
+    labels, _ = ndimage.label(deep & (brightness < 0.45))
+    pixel = spacing_mm[0] * spacing_mm[1]
+    for i, box in enumerate(ndimage.find_objects(labels), start=1):
+        ring = np.pad(labels[box] == i, 1)
+        whole = ndimage.binary_fill_holes(ring)
+        middle = (whole & ~ring)[1:-1, 1:-1]
+        area, inner = float(whole.sum()) * pixel, float(middle.sum()) * pixel
+        extent = max(n * s for n, s in zip(middle.shape, spacing_mm, strict=True))
+        round_enough = area > 0.5 * extent**2 and 150.0 < area < np.pi * LARGEST_RADIUS_MM**2
+        if round_enough and inner > 0.1 * area and float(np.median(brightness[box][middle])) > BRIGHT_MARROW:
+            return True
+    return False
+
+
+RING_DEPTH_MM, BRIGHT_MARROW = 10.0, 0.3
+"""A bone lies this deep in a limb; brightness over muscle that fat of a water image does not reach. Project rule."""

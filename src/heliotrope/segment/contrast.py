@@ -41,6 +41,8 @@ class Contrast:
         Brightness of fat over that of lean tissue in the image.
     gas : bool array (x, y, z) or None
         Gas within the body, where the modality shows it (CT).
+    marrow : bool array (x, y, z) or None
+        Part of `bone` that is marrow or spongy bone, where the signal itself tells (CT).
     """
 
     brightness: NDArray[np.float32]
@@ -53,6 +55,7 @@ class Contrast:
     marrow_ring: bool = True
     fat_to_lean: float = 1.0
     gas: NDArray[np.bool_] | None = None
+    marrow: NDArray[np.bool_] | None = None
 
 
 def smooth_within(
@@ -247,11 +250,7 @@ def from_water(signal: NDArray[np.floating], spacing_mm: tuple[float, float], na
     """
     image = np.asarray(signal, dtype=np.float32)
     body = body_of(image, spacing_mm, share=0.04)
-    sigma = _sigma(spacing_mm)
-    bright = body & (image > smooth_within(image, body, sigma))
-    for _ in range(3):
-        level = smooth_within(image, bright, sigma)
-        bright = body & (image > 0.6 * level)
+    level = _upper_level(image, body, spacing_mm)
     flat = image / np.maximum(level, 1e-6)
     _low, high = two_modes(flat[body])
     # fat keeps a little water signal; half way between it and muscle counts as half fat
@@ -261,6 +260,34 @@ def from_water(signal: NDArray[np.floating], spacing_mm: tuple[float, float], na
     return Contrast(brightness, share, body, np.zeros_like(body), name, marrow_ring=False)
 
 
+def _upper_level(
+    image: NDArray[np.float32], body: NDArray[np.bool_], spacing_mm: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Level of the brighter tissue around every voxel, which in a limb on a water image is muscle.
+
+    An upper percentile of the neighborhood follows the coil's shading where a mean would be drawn down by fat.
+    """
+    step = max(1, round(COARSE_MM / max(spacing_mm)))
+    width = max(3, 2 * round(WATER_REACH_MM / (step * max(spacing_mm))) + 1)
+    level = np.empty(image.shape, dtype=np.float32)
+    for k in range(image.shape[2]):
+        here = body[::step, ::step, k]
+        if not here.any():
+            level[:, :, k] = 1.0
+            continue
+        nearest = ndimage.distance_transform_edt(~here, return_distances=False, return_indices=True)
+        filled = image[::step, ::step, k][tuple(nearest)]
+        upper = ndimage.percentile_filter(filled, WATER_PERCENTILE, size=width, mode="nearest")
+        smooth = ndimage.gaussian_filter(upper, 0.25 * width)
+        shape = [(n - 1) / max(m - 1, 1) for n, m in zip(image.shape[:2], smooth.shape, strict=True)]
+        rows, columns = (np.arange(n) / s if s else np.zeros(n) for n, s in zip(image.shape[:2], shape, strict=True))
+        grid = np.meshgrid(rows, columns, indexing="ij")
+        level[:, :, k] = ndimage.map_coordinates(smooth, grid, order=1, mode="nearest")
+    return np.maximum(level, 1e-6)
+
+
+COARSE_MM, WATER_REACH_MM, WATER_PERCENTILE = 4.0, 20.0, 70.0
+"""Pixel, reach and percentile of the level of muscle on a water image. Project rule. [mm, mm, %]"""
 LAST_ECHO_MS = 125.0
 """Echoes later than this say little of muscle. Project rule. [ms]"""
 

@@ -37,12 +37,12 @@ class CtBone:
     ----------
     mask : bool array (x, y, z)
         Cortex, marrow and the rim that partial volume lowers.
-    cortex : bool array (x, y, z)
-        Part of `mask` above `BONE_HU`.
+    marrow : bool array (x, y, z)
+        Part of `mask` that is less dense than `BONE_HU` and lies under the rim: marrow and spongy bone.
     """
 
     mask: NDArray[np.bool_]
-    cortex: NDArray[np.bool_]
+    marrow: NDArray[np.bool_]
 
 
 def require_hounsfield(hu: NDArray[np.floating]) -> None:
@@ -143,7 +143,7 @@ def find_bone(hu: NDArray[np.floating], body: NDArray[np.bool_], spacing_mm: tup
     voxel = float(np.prod(spacing_mm))
     quiet = smooth(hu, spacing_mm)
     dense = (quiet > BONE_HU) & body
-    core = _opened(dense, spacing_mm)
+    core = _opened(dense, fill_shells(dense, spacing_mm, gap_mm=SHELL_GAP_MM), spacing_mm)
     labels, _ = ndimage.label(core, structure=np.ones((3, 3, 3)))
     seeds = np.zeros_like(dense)
     field_mm = hu.shape[2] * spacing_mm[2]
@@ -156,10 +156,11 @@ def find_bone(hu: NDArray[np.floating], body: NDArray[np.bool_], spacing_mm: tup
     edge = quiet > EDGE_SHARE * ndimage.maximum_filter(quiet, size=reach)
     spongy = body & edge & (quiet > SPONGY_HU)
     grown = ndimage.binary_propagation(seeds, mask=spongy & _near(seeds, GROWTH_MM, spacing_mm))
-    filled = fill_shells(grown, spacing_mm)
+    # the plates under a joint are thin: their shell shows gaps
+    filled = fill_shells(grown, spacing_mm, gap_mm=SHELL_GAP_MM)
     near = _near(filled, RIM_MM, spacing_mm)
-    mask = filled | (near & edge & (quiet > MUSCLE_TOP_HU))
-    return CtBone(mask & body, mask & (quiet > BONE_HU))
+    mask = (filled | (near & edge & (quiet > MUSCLE_TOP_HU))) & body
+    return CtBone(mask, mask & (quiet <= BONE_HU) & _under_rim(mask, spacing_mm))
 
 
 def _is_bone(
@@ -201,8 +202,20 @@ def _near(mask: NDArray[np.bool_], distance_mm: float, spacing_mm: tuple[float, 
     return near
 
 
+def _under_rim(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
+    """What lies deeper in bone than the rim that partial volume lowers."""
+    under = np.zeros_like(mask)
+    for k in np.flatnonzero(mask.any(axis=(0, 1))):
+        padded = np.pad(mask[:, :, k], 1, mode="edge")
+        depth = ndimage.distance_transform_edt(padded, sampling=spacing_mm[:2])[1:-1, 1:-1]
+        under[:, :, k] = depth > RIM_MM + 0.5 * min(spacing_mm[:2])
+    return under
+
+
 SPONGY_HU = 160.0
 """Spongy bone joined to a recognized bone. Project rule. [HU]"""
+SHELL_GAP_MM = 3.0
+"""Half of the widest gap in a shell of bone that is closed. Project rule. [mm]"""
 GROWTH_MM = 12.0
 """How far spongy bone is followed within a slice. Project rule. [mm]"""
 EDGE_SHARE = 0.4
@@ -213,12 +226,17 @@ RIM_MM = 1.6
 """Rim that partial volume lowers (spec C8.2). [mm]"""
 
 
-def _opened(dense: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
-    """Opening by 1.2 mm in the plane, kept where it would erase thin cortex that closes a ring."""
+def _opened(
+    dense: NDArray[np.bool_], solid: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Opening by 1.2 mm in the plane, kept where it would erase thin cortex that closes a ring.
+
+    `solid` is `dense` with its rings filled.
+    """
     opened = np.zeros_like(dense)
     for k in np.flatnonzero(dense.any(axis=(0, 1))):
         plane = dense[:, :, k]
-        filled = ndimage.binary_fill_holes(plane)
+        filled = solid[:, :, k]
         inner = ndimage.distance_transform_edt(np.pad(filled, 1, mode="edge"), sampling=spacing_mm[:2])[1:-1, 1:-1]
         core = inner > 1.2
         if core.any():
@@ -282,4 +300,6 @@ def from_ct(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) ->
     dense = body & (quiet > MUSCLE_TOP_HU) & ~bone.mask
     share = np.where(body & ~gas & ~bone.mask, fat_share(quiet), 0.0).astype(np.float32)
     brightness = np.where(body & ~gas, 1.0, 0.0).astype(np.float32)
-    return Contrast(brightness, share, body, gas | dense, "CT", bone=bone.mask, neutral=dense, gas=gas)
+    return Contrast(
+        brightness, share, body, gas | dense, "CT", bone=bone.mask, neutral=dense, gas=gas, marrow=bone.marrow
+    )

@@ -14,7 +14,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.body import Limbs, depth_mm, open_mask
-from heliotrope.segment.bone import Bone, find_bones, find_dark_bones
+from heliotrope.segment.bone import Bone, find_bones, find_dark_bones, has_bright_marrow
 from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE, SliceCompartments, find_compartments
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
@@ -22,6 +22,8 @@ from heliotrope.segment.level import THIGH_AREA_CM2, Level, recognize_level
 
 TISSUE_STRUCTURES = ("skin", "subcutaneous_fat", "muscle", "intermuscular_fat", "bone")
 """Label order within a side; the left limb takes 1-5, the right 11-15, an unknown side 21-25."""
+CORTEX, MARROW = 4, 8
+"""Place within a side of cortex, which takes the place of bone, and of marrow, where the two are told apart."""
 FIDUCIAL = 31
 """Label of markers on the skin."""
 THINNEST_SKIN_MM, THICKEST_SKIN_MM = 0.8, 3.1
@@ -102,6 +104,7 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
     counts = np.zeros((len(limbs.sides), contrast.body.shape[2]), dtype=np.int64)
     thickness: list[float] = []
     notes: list[str] = []
+    levels: list[Level] = []
     legend: dict[int, Region] = {}
     compartment_confidence: dict[int, float] = {}
     for n, side in enumerate(limbs.sides, start=1):
@@ -115,12 +118,21 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
         fat = np.where(near.void, np.float32(0.0), near.fat * np.clip(near.brightness, 0.0, 1.0))
         local = find_fascia(fat, limb_near, spacing, neutral=near.neutral)
         skin = skin_thickness_mm(near, limb_near, spacing)
-        bone, found = _bone_mask(near, limb_near, (spacing[0], spacing[1]))
+        bone, marrow, found = _bone_mask(near, limb_near, (spacing[0], spacing[1]))
         counts[n - 1] = found
+        if not near.marrow_ring and has_bright_marrow(near.brightness, limb_near, (spacing[0], spacing[1])):
+            raise QualityRefusal(
+                "the image was given as a water image, but marrow is bright: fat is not dark on it",
+                hint="give the series its true role, or water and fat images together",
+                code="E_CONTRAST",
+            )
         for k in range(limb.shape[2]):
             plane = _label_slice(near, limb_near, local.inside, bone, skin, spacing, k)
             here = values[box][:, :, k]
             here[plane > 0] = plane[plane > 0] + (first - 1)
+        if marrow.any():
+            values[box][(values[box] == first + CORTEX) & marrow] = first + MARROW
+            legend |= {first + CORTEX: Region("bone_cortex", side), first + MARROW: Region("bone_marrow", side)}
         parted, reason = _compartments(near, values[box], local, bone, found, side, spacing, first)
         if parted is not None:
             legend = {number: region for number, region in legend.items() if number != first + 2}
@@ -132,10 +144,18 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
         thickness.append(skin)
         notes += _notes(side, local, found, limb)
         level = _level(local, bone, found, spacing)
+        levels.append(level)
         if level.name != "thigh":
             notes.append(
                 f"The {side or 'only'} limb looks like {_WITH_ARTICLE[level.name]}, not a thigh: {level.reason}."
             )
+    _refuse_feet(levels)
+    if not contrast.marrow_ring and _mostly_uncertain(surfaces):
+        legend, values = _without_subcutis(legend, values)
+        notes.append(
+            "Skin and subcutaneous fat are not given: both are dark on this image, and in most slices the deep fascia "
+            "was not seen between them and muscle."
+        )
     if not all(np.isfinite(value) for value in thickness):
         notes.append("The skin is thinner than the voxels show; its thickness was assumed, not measured.")
     if counts.shape[1] >= SLICES_TO_TELL and not counts.any():
@@ -189,9 +209,34 @@ def skin_depth_limit_mm(measured_mm: float) -> float:
     return float(np.clip(known, THINNEST_SKIN_MM, THICKEST_SKIN_MM))
 
 
+def _refuse_feet(levels: list[Level]) -> None:
+    """Refuse a stack in which every limb looks like a foot or hand: what lies between its bones is not all muscle."""
+    if levels and all(level.name == "foot or hand" for level in levels):
+        raise QualityRefusal(
+            f"not a limb: looks like a foot or hand, {levels[0].reason}",
+            hint="give a series of the thighs, legs or arms; labels of your own are taken with --labels",
+            code="E_NOT_A_LIMB",
+        )
+
+
+def _mostly_uncertain(surfaces: list[FasciaSurface]) -> bool:
+    """Whether fewer than half of the directions show the fascia in most slices of the limbs."""
+    support = [value for surface in surfaces for value in surface.confidence if value > 0]
+    return bool(support) and float(np.mean([value < 0.5 for value in support])) > 0.5
+
+
+def _without_subcutis(
+    legend: dict[int, Region], values: NDArray[np.uint16]
+) -> tuple[dict[int, Region], NDArray[np.uint16]]:
+    outer = [number for number, region in legend.items() if region.structure in {"skin", "subcutaneous_fat"}]
+    kept = {number: region for number, region in legend.items() if number not in outer}
+    return kept, np.where(np.isin(values, outer), 0, values).astype(np.uint16)
+
+
 _WITH_ARTICLE = {
     "knee": "a knee",
     "pelvis": "a pelvis",
+    "foot or hand": "a foot or hand",
     "leg or forearm": "a leg or forearm",
     "upper arm or slender limb": "an upper arm or a slender limb",
     "unknown": "no level that is known",
@@ -227,6 +272,7 @@ def _cropped(contrast: Contrast, box: tuple[slice, slice, slice]) -> Contrast:
         bone=None if contrast.bone is None else contrast.bone[box],
         neutral=None if contrast.neutral is None else contrast.neutral[box],
         marrow_ring=contrast.marrow_ring,
+        marrow=None if contrast.marrow is None else contrast.marrow[box],
     )
 
 
@@ -239,15 +285,19 @@ def _placed(surface: FasciaSurface, box: tuple[slice, slice, slice], shape: tupl
 
 def _bone_mask(
     contrast: Contrast, limb: NDArray[np.bool_], spacing: tuple[float, float]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Bone of a limb and the number of bones per slice; a second bone stays only where most slices show one."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
+    """Bone of a limb, its marrow (none where it cannot be told from cortex), and the number of bones per slice.
+
+    A second bone stays only where most slices show one.
+    """
     mask = np.zeros(limb.shape, dtype=bool)
+    marrow = np.zeros(limb.shape, dtype=bool)
     counts = np.zeros(limb.shape[2], dtype=np.int64)
     if contrast.bone is not None:
         mask = contrast.bone & limb
         for k in range(limb.shape[2]):
             counts[k] = ndimage.label(mask[:, :, k])[1]
-        return mask, counts
+        return mask, marrow if contrast.marrow is None else contrast.marrow & limb, counts
     find = find_bones if contrast.marrow_ring else find_dark_bones
     found: list[tuple[Bone, ...]] = [
         find(contrast.brightness[:, :, k], contrast.fat[:, :, k], contrast.void[:, :, k], limb[:, :, k], spacing)
@@ -260,8 +310,9 @@ def _bone_mask(
     for k, bones in enumerate(found):
         for bone in bones[:keep]:
             mask[:, :, k] |= bone.outer
+            marrow[:, :, k] |= bone.marrow
             counts[k] += 1
-    return mask, counts
+    return mask, marrow & mask & limb, counts
 
 
 def _compartments(
@@ -280,8 +331,13 @@ def _compartments(
     """
     muscle = values == first + 2
     slices = np.flatnonzero(muscle.any(axis=(0, 1)))
-    if side is None or slices.size == 0 or float(np.mean(found[slices] == 1)) < 0.8:
+    if side is None or slices.size == 0:
         return None, ""
+    if float(np.mean(found[slices] == 1)) < 0.8:
+        if float(np.median(found[slices])) >= 2.0:
+            return None, ""
+        single = int(np.count_nonzero(found[slices] == 1))
+        return None, f"one bone, as in a thigh, was seen in {single} of {slices.size} slices only"
     area_cm2 = np.count_nonzero(surface.inside, axis=(0, 1))[slices] * spacing[0] * spacing[1] / 100.0
     if float(np.median(area_cm2)) < THIGH_AREA_CM2:
         return None, ""

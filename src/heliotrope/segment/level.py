@@ -19,6 +19,8 @@ GAS_CM2 = 1.5
 """Gas within a cross-section from which it is bowel. Project rule. [cm2]"""
 THIGH_AREA_CM2 = 55.0
 """Cross-section deep to the fascia from which a one-boned limb is taken for a thigh. Project rule. [cm2]"""
+FOOT_AREA_CM2, FOOT_BONY_SLICES = 25.0, 0.8
+"""A slender cross-section with bone in fewer than this share of slices is a foot or hand. Project rule. [cm2, 1]"""
 JOINT_BONE_SHARE = 0.22
 """Share of bone in a cross-section from which it is a joint. Project rule; a femoral shaft takes 3-7 %."""
 
@@ -30,7 +32,8 @@ class Level:
     Parameters
     ----------
     name : str
-        ``"thigh"``, ``"leg or forearm"``, ``"knee"``, ``"upper arm or slender limb"``, ``"pelvis"`` or ``"unknown"``.
+        ``"thigh"``, ``"leg or forearm"``, ``"knee"``, ``"upper arm or slender limb"``, ``"foot or hand"``, ``"pelvis"``
+        or ``"unknown"``.
     reason : str
         Numbers it rests on.
     """
@@ -150,6 +153,8 @@ def recognize_level(
         return Level("knee", numbers)
     if count >= 3:
         return Level("pelvis", numbers)
+    if area < FOOT_AREA_CM2 and float(np.mean(bones_per_slice >= 1)) < FOOT_BONY_SLICES:
+        return Level("foot or hand", numbers)
     if count >= 2:
         return Level("leg or forearm", numbers)
     if float(np.mean(bones_per_slice >= 1)) < 0.5:

@@ -13,14 +13,16 @@ from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.app.stages.fat_fraction import InputKind, choose_input
 from heliotrope.app.stages.muscles import STAGES as MUSCLE_STAGES
 from heliotrope.domain.errors import QualityRefusal
-from heliotrope.domain.images import Volume
+from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.fascia import distance_to_fascia_mm
 from heliotrope.segment.label_quality import check_labels
 from heliotrope.segment.layers import Layers
-from heliotrope.segment.tissues import PREFERENCE, segment_layers
+from heliotrope.segment.tissues import METHOD, PREFERENCE, segment_layers
 
 TISSUE_LABELS = Quantity(
     "tissue_labels",
@@ -29,6 +31,14 @@ TISSUE_LABELS = Quantity(
     "Which voxel is skin, subcutaneous fat, muscle, intermuscular fat or bone, left and right; a region, not a number.",
 )
 """What this stage delivers."""
+FASCIA_DISTANCE = Quantity(
+    "fascia_distance",
+    "distance to the deep fascia",
+    Unit.MILLIMETER,
+    "Signed distance within the slice to the deep fascia found as a surface: negative in muscle, positive in the "
+    "subcutis; a place, not a thickness.",
+)
+"""The surface of the deep fascia, kept for whoever needs it."""
 
 FITTED_BEFORE: tuple[Role, ...] = (Role.T1,)
 """The row of `PREFERENCE` before which the fat share fitted to complex gradient echoes is taken.
@@ -112,9 +122,19 @@ def _run(given: StageInput) -> StageOutput:
         sentence=f"Tissues were labeled without trained weights on the {source} {how}",
         evidence=("tissue-layers-classical", "skin-thickness-ct", "fascia-subvoxel", "fat-half-rule", "septum-angles"),
         labels=layers.labels,
+        maps={FASCIA_DISTANCE.key: _fascia_distance(layers)},
         backgrounds={"labels": shown},
         quality=_checks(layers),
     )
+
+
+def _fascia_distance(layers: Layers) -> ParametricMap:
+    grid = layers.labels.grid
+    frame = AxialFrame.of(grid)
+    inside = np.any([surface.inside for surface in layers.fascia], axis=0)
+    distance = frame.from_axial(distance_to_fascia_mm(inside, frame.spacing_mm))
+    valid = (layers.labels.labels > 0) & np.isfinite(distance)
+    return ParametricMap(FASCIA_DISTANCE.key, distance, valid, grid, FASCIA_DISTANCE.unit, METHOD)
 
 
 def _fitted_images(given: StageInput) -> dict[Role, Volume] | None:
@@ -207,7 +227,7 @@ def _run_person(given: StageInput) -> StageOutput:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 6, (TISSUE_LABELS,), _select, _run, uses=("fat-fraction",)),
+    Stage("tissues", 7, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
     Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
 )

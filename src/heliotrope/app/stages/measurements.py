@@ -14,7 +14,7 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Modality, Series, Study
 from heliotrope.domain.units import Unit
-from heliotrope.measure.map_statistics import measure_map
+from heliotrope.measure.map_statistics import level_medians, measure_map
 from heliotrope.measure.morphometry import measure_morphometry
 from heliotrope.segment.transfer import resample_labels
 
@@ -44,6 +44,13 @@ QUANTITIES = (
         "Volume of muscle without its fat; lower is more damage or smaller muscle. Not a measure of strength.",
     ),
     Quantity(
+        "margin_loss",
+        "Share lost to the margin",
+        Unit.PERCENT,
+        "Share of a region that lies in its margin and was left out of a map's statistics; a large share makes the "
+        "numbers of thin muscles less sure. Not a finding.",
+    ),
+    Quantity(
         "contractile_area",
         "Contractile area",
         Unit.SQUARE_MILLIMETER,
@@ -52,7 +59,7 @@ QUANTITIES = (
 )
 
 _TECHNICAL_ENDINGS = ("_sd", "_residual", "_signal", "_amplitude", "_chi_squared")
-_TECHNICAL = {"calcinosis_plane", "transmit_field", "field_map", "b1"}
+_TECHNICAL = {"calcinosis_plane", "fascia_distance", "transmit_field", "field_map", "b1"}
 LABEL_STAGES = ("tissues", "muscles", "person-labels")
 MAP_STAGES = (
     "water-t2",
@@ -105,6 +112,7 @@ def _run(given: StageInput) -> StageOutput:
             not_assessed.append(NotAssessed(parametric.quantity, Missing("M_OTHER_FRAME", error.message)))
             continue
         results.extend(measure_map(parametric, labels, generator=generator))
+        results.extend(level_medians(parametric, labels))
         measured.append(name.replace("_", " "))
     sizes = measure_sizes(given.labels, given.maps.get("fat_fraction"), on_grid)
     gap = _gap_note(given.study, given.labels.grid)
@@ -116,9 +124,17 @@ def _run(given: StageInput) -> StageOutput:
     return StageOutput(
         sentence=(
             f"In every region ({what}) the median, mean and interquartile range were taken after removing a margin of "
-            "one pixel (at least 1.5 mm) within each slice; intervals are from a bootstrap over 10 mm blocks."
+            "one pixel (at least 1.5 mm) within each slice; intervals are from a bootstrap over 10 mm blocks. Of "
+            "regions that lose more than 60 % to it, a mean freed of their neighbors by regression is given too."
         ),
-        evidence=("spatial-block-bootstrap", "margin-erosion", "voxel-count", "contractile-area", "ring-thickness"),
+        evidence=(
+            "spatial-block-bootstrap",
+            "margin-erosion",
+            "partial-volume-regression",
+            "voxel-count",
+            "contractile-area",
+            "ring-thickness",
+        ),
         measurements=tuple(results),
         not_assessed=tuple(not_assessed),
     )
@@ -173,5 +189,5 @@ def _labels_on(grid: Grid, labels: LabelMap, known: list[tuple[Grid, LabelMap]])
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("measurements", 3, QUANTITIES, _select, _run, uses=(*LABEL_STAGES, *MAP_STAGES, "alignment")),
+    Stage("measurements", 4, QUANTITIES, _select, _run, uses=(*LABEL_STAGES, *MAP_STAGES, "alignment")),
 )

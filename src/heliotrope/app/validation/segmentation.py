@@ -15,6 +15,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
 from heliotrope.domain.units import Unit
+from heliotrope.measure.regions import index_regions
 from heliotrope.phantoms.catalogue import SCENES, ThighScene, build_thigh_study
 from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence
 from heliotrope.phantoms.mr_tissue import as_tissues
@@ -70,14 +71,21 @@ def _muscle(labels: LabelMap, side: Side | None = None) -> NDArray[np.bool_]:
     return np.isin(labels.labels, numbers)
 
 
+def _whole(labels: LabelMap, structure: str) -> NDArray[np.bool_]:
+    """A structure with what adds up to it: bone is cortex and marrow."""
+    index = index_regions(labels)
+    regions = [region for region in index.members if region.structure == structure]
+    return np.asarray(np.any([index.mask(region) for region in regions], axis=0))
+
+
 def measure_tissue_dice(effort: Effort) -> float:
     """Smallest Dice of any tissue, contrast and seed."""
     values = []
     for study, layers in _segmented(effort):
         truth = as_tissues(study.truth_labels)
         for name in TISSUES:
-            found = _muscle(layers.labels) if name == "muscle" else layers.labels.mask_where(structure=name)
-            values.append(dice(found, truth.mask_where(structure=name)))
+            found = _muscle(layers.labels) if name == "muscle" else _whole(layers.labels, name)
+            values.append(dice(found, _whole(truth, name)))
     return float(np.min(values))
 
 
