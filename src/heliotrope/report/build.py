@@ -25,6 +25,7 @@ from heliotrope.report.document import (
     Text,
     Tone,
 )
+from heliotrope.report.kept_apart import kept_apart_table
 from heliotrope.report.pictures import label_figure, main_map_figures, supporting_map_figures
 from heliotrope.report.scanned import files_list, files_paragraph, role_table, scanner_words, series_table, study_line
 from heliotrope.report.spotlights import calcium_figures, target_figure
@@ -186,7 +187,8 @@ def _not_assessed(result: AnalysisResult) -> Section:
 
 
 def _by_muscle(result: AnalysisResult, citations: Citations) -> Section | None:
-    blocks = regional_findings(result.findings, citations)
+    apart = kept_apart_table(result.measurements)
+    blocks = (*(() if apart is None else (apart,)), *regional_findings(result.findings, citations))
     return Section("muscles", "Findings by muscle group and side", blocks) if blocks else None
 
 
