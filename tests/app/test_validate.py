@@ -65,7 +65,8 @@ def test_the_command_measures_one_gate(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["validate", "--only", "epg-vs-bloch", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     (gate,) = answer["gates"]
-    assert {"name", "value", "limit", "unit", "passed"} <= set(gate)
+    assert set(answer) == {"ok", "gates"}
+    assert set(gate) == {"name", "value", "limit", "unit", "passed"}
     assert gate["value"] <= 1e-10
 
 

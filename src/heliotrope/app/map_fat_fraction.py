@@ -123,10 +123,12 @@ def _from_echoes(request: FatFractionRequest) -> FatFractionMaps:
         phase, phase_grid = read_echoes(request.phase, "phase")
         require_same_grid(grid, phase_grid, first_name="magnitude echoes", second_name="phase echoes")
         echoes, sentence = complex_echoes(magnitude, phase, request.phase_units)
+        del phase
         actions = (sentence,)
     else:
         return _from_magnitude(Volume(magnitude, grid), request)
-    volume = Volume(echoes.astype(np.complex64), grid)
+    del magnitude
+    volume = Volume(echoes.astype(np.complex64, copy=False), grid)
     if n_echo == 2:
         result = fit_two_point_fat_fraction(
             volume, echo_times_ms=(times[0], times[1]), field_strength_t=field, guard=guard, spectrum=spectrum
@@ -167,19 +169,21 @@ def _from_magnitude(echoes: Volume, request: FatFractionRequest) -> FatFractionM
 
 def read_echoes(paths: Sequence[Path], name: str) -> tuple[NDArray[Any], Grid]:
     """Echoes of one 4-D file or of one 3-D file per echo, (x, y, z, n_echo), and their grid."""
-    volumes = [read_nifti(path) for path in paths]
-    first = volumes[0]
-    if len(volumes) == 1:
-        data = np.asarray(first.data)
+    first = read_nifti(paths[0])
+    data = np.asarray(first.data)
+    if len(paths) == 1:
         return (data if data.ndim == 4 else data[..., None]), first.grid
-    for number, volume in enumerate(volumes, start=1):
+    stacked = np.empty((*first.grid.shape, len(paths)), dtype=np.result_type(data.dtype, np.float32))
+    for number, path in enumerate(paths, start=1):
+        volume = read_nifti(path)
         require_same_grid(first.grid, volume.grid, first_name=f"{name} echo 1", second_name=f"{name} echo {number}")
         if volume.data.ndim != 3:
             raise InputError(
                 f"{name} echo {number} has shape {volume.data.shape}: 3-D needed when several files are given",
                 hint="give one 4-D file, or one 3-D file per echo",
             )
-    return np.stack([np.asarray(volume.data) for volume in volumes], axis=-1), first.grid
+        stacked[..., number - 1] = volume.data
+    return stacked, first.grid
 
 
 def with_actions(result: FatFractionMaps, actions: tuple[str, ...]) -> FatFractionMaps:

@@ -50,11 +50,10 @@ def validate(
     return tuple(results)
 
 
-def validation_to_plain(results: Sequence[GateResult], effort: Effort) -> dict[str, Any]:
+def validation_to_plain(results: Sequence[GateResult]) -> dict[str, Any]:
     """Build the JSON answer of ``heliotrope validate``; ``ok`` is false when a gate fails."""
     return {
         "ok": all(result.passed for result in results),
-        "effort": effort.value,
         "gates": [
             {
                 "name": result.name,
@@ -62,8 +61,6 @@ def validation_to_plain(results: Sequence[GateResult], effort: Effort) -> dict[s
                 "limit": result.limit,
                 "unit": str(result.unit),
                 "passed": result.passed,
-                "sense": result.sense.value,
-                "title": result.title,
             }
             for result in results
         ],

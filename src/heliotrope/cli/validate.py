@@ -21,7 +21,7 @@ def _validate(
 ) -> int:
     """Measure the accuracy of the maps on digital reference objects with known truth; fails when a gate fails."""
     results = validate(only, effort=effort, progress=lambda name: say(f"measuring {name}"))
-    answer(validation_to_plain(results, effort), _table(results), as_json=as_json)
+    answer(validation_to_plain(results), _table(results), as_json=as_json)
     return ExitStatus.OK if all(result.passed for result in results) else ExitStatus.FAILED
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,6 +13,9 @@ from heliotrope.domain.anatomy import Region
 from heliotrope.domain.errors import GeometryError, InputError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.units import Unit
+
+BLOCK_VOXELS = 131_072
+"""Voxels of one block of `Volume.blocks`. [1]"""
 
 
 def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -55,6 +58,29 @@ class Volume:
     def frame(self, index: int) -> Volume:
         """The 3-D volume of one echo, b-value or time point."""
         return self if self.data.ndim == 3 else Volume(self.data[..., index], self.grid, self.unit)
+
+    def blocks(self, keep: NDArray[np.bool_] | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Voxels block by block, so that work on a long stack needs the memory of one block.
+
+        Parameters
+        ----------
+        keep : bool array (n_frames,) or None
+            Frames wanted; all when None.
+
+        Yields
+        ------
+        place : slice
+            Of the voxels in C order.
+        signal : float32 array (n_voxels of the block, n_frames kept)
+        """
+        x, y, z = self.grid.shape
+        rows = max(1, BLOCK_VOXELS // (y * z))
+        for first in range(0, x, rows):
+            last = min(first + rows, x)
+            part = self.data[first:last].reshape(last - first, y, z, -1)
+            chosen = part if keep is None else part[..., keep]
+            signal = np.ascontiguousarray(chosen, dtype=np.float32).reshape((last - first) * y * z, -1)
+            yield slice(first * y * z, last * y * z), signal
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,9 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from heliotrope.domain.errors import InputError
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.units import Unit
-from heliotrope.physics.diffusion import LARGEST_PLAUSIBLE_DIFFUSIVITY, DiffusionScheme
+from heliotrope.physics.diffusion import LARGEST_PLAUSIBLE_DIFFUSIVITY, DiffusionScheme, require_diffusion_signal
 
 METHOD = "adc-wls/1"
 
@@ -77,11 +76,12 @@ def fit_adc(
     :math:`\ln S = \ln S_0 - bD` with weights S², first of the measured and then of the fitted signal (Salvador 2005,
     doi 10.1002/hbm.20076). Higher is freer water: edema raises the ADC, fat lowers it.
     """
-    data, used = _require(volume, scheme, minimum_b)
+    used, keep = _require(volume, scheme, minimum_b)
     b = used.b
-    flat = np.ascontiguousarray(data.reshape(-1, b.size), dtype=np.float32)
     floor = float(noise_sd) if noise_sd is not None else 0.0
-    diffusivity, s0, residual, spread = _fit(flat, b, floor)
+    diffusivity, s0, residual, spread = np.full((4, int(np.prod(volume.grid.shape))), np.nan)
+    for place, signal in volume.blocks(keep):
+        diffusivity[place], s0[place], residual[place], spread[place] = _fit(signal, b, floor)
     level = float(np.nanpercentile(s0, 98)) if np.isfinite(s0).any() else 0.0
     bright = s0 > 0.25 * level
     sigma = noise_sd if noise_sd is not None else _pooled_noise(residual[bright], b.size)
@@ -125,20 +125,14 @@ def fit_adc(
     return AdcMaps(adc, sd, float(sigma), snr)
 
 
-def _require(volume: Volume, scheme: DiffusionScheme, minimum_b: float) -> tuple[NDArray[np.generic], DiffusionScheme]:
-    data = volume.data
-    if data.ndim != 4:
-        raise InputError(f"diffusion image of shape {data.shape}: four axes needed", hint="give all frames in one file")
-    scheme.require_frames(volume.n_frames)
-    bad = int(np.count_nonzero(~np.isfinite(data)))
-    if bad:
-        raise InputError(f"diffusion image: {bad} values are not finite", hint="repair the image before fitting")
-    if not np.any(data):
-        raise InputError("diffusion image: all voxels are 0", hint="check that the right file was given")
+def _require(
+    volume: Volume, scheme: DiffusionScheme, minimum_b: float
+) -> tuple[DiffusionScheme, NDArray[np.bool_] | None]:
+    require_diffusion_signal(volume.data, scheme)
     keep = scheme.b >= minimum_b
     used = scheme.where(keep)
     used.require_shells(2, "ADC")
-    return (data if keep.all() else data[..., keep]), used
+    return used, None if keep.all() else keep
 
 
 def _pooled_noise(residual: NDArray[np.float64], n_frames: int) -> float | None:

@@ -18,6 +18,7 @@ from heliotrope.physics.diffusion import (
     DiffusionScheme,
     fractional_anisotropy,
     published_fa_inflation,
+    require_diffusion_signal,
     tensor_signal,
 )
 
@@ -145,17 +146,50 @@ def fit_dti(volume: Volume, scheme: DiffusionScheme, *, method: TensorMethod, mi
     doi 10.1016/j.neuroimage.2006.07.001).
     Noise inflates FA and leaves MD unbiased; FA is not a measure of disease activity.
     """
-    data, used = _require(volume, scheme, minimum_b)
+    used, keep = _require(volume, scheme, minimum_b)
     design = tensor_design(used)
-    flat = np.ascontiguousarray(data.reshape(-1, data.shape[-1]), dtype=np.float32)
-    inverse = np.linalg.pinv(design)
-    columns = _fit(flat, design, inverse, 0.0, 0, OUTLIER_SD, LARGEST_OUTLIER_PART)
-    noise_sd = _noise(columns, design.shape[0])
+    voxels = _fit_blocks(volume, keep, design, 0.0, 0)
+    noise_sd = _noise(voxels, design.shape[0])
     outlier_part = 0.0
     if method is TensorMethod.ROBUST and noise_sd > 0 and design.shape[0] >= 12:
-        columns = _fit(flat, design, inverse, noise_sd, 4, OUTLIER_SD, LARGEST_OUTLIER_PART)
-        outlier_part = float(np.nanmean(columns[:, 9])) / design.shape[0]
-    return _maps(volume, used, columns, noise_sd, outlier_part, method)
+        voxels = _fit_blocks(volume, keep, design, noise_sd, 4)
+        outlier_part = float(np.nanmean(voxels.outliers)) / design.shape[0]
+    return _maps(volume, used, voxels, noise_sd, outlier_part, method)
+
+
+@dataclass(frozen=True, eq=False)
+class _Voxels:
+    """What the fit leaves of each voxel, arrays of n_voxels: eigenvalues [mm2/s], first eigenvector, figures."""
+
+    values: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    radial: NDArray[np.float32]
+    anisotropy: NDArray[np.float32]
+    vector: NDArray[np.float32]
+    s0: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    outliers: NDArray[np.float32]
+
+
+def _fit_blocks(
+    volume: Volume, keep: NDArray[np.bool_] | None, design: NDArray[np.float64], noise_sd: float, n_robust: int
+) -> _Voxels:
+    """Fit block by block; only what the maps need is kept of each voxel."""
+    n_voxels = int(np.prod(volume.grid.shape))
+    inverse = np.linalg.pinv(design)
+    values, vector = np.empty((2, n_voxels, 3), dtype=np.float32)
+    mean, radial, anisotropy, outliers = np.empty((4, n_voxels), dtype=np.float32)
+    s0, squares = np.empty((2, n_voxels))
+    found = _Voxels(values, mean, radial, anisotropy, vector, s0, squares, outliers)
+    for place, signal in volume.blocks(keep):
+        columns = _fit(signal, design, inverse, noise_sd, n_robust, OUTLIER_SD, LARGEST_OUTLIER_PART)
+        fitted = columns[:, 0:3]
+        values[place], vector[place] = fitted, columns[:, 3:6]
+        mean[place], radial[place] = fitted.mean(axis=1), fitted[:, 1:].mean(axis=1)
+        with np.errstate(invalid="ignore"):
+            anisotropy[place] = fractional_anisotropy(fitted)
+        s0[place], squares[place], outliers[place] = columns[:, 6], columns[:, 7], columns[:, 9]
+    return found
 
 
 def simulated_fa_inflation(scheme: DiffusionScheme, snr: float, generator: np.random.Generator) -> float:
@@ -172,45 +206,37 @@ def simulated_fa_inflation(scheme: DiffusionScheme, snr: float, generator: np.ra
     return float(np.nanmean(found) - fractional_anisotropy(MUSCLE_EIGENVALUES))
 
 
-def _require(volume: Volume, scheme: DiffusionScheme, minimum_b: float) -> tuple[NDArray[np.generic], DiffusionScheme]:
-    data = volume.data
-    if data.ndim != 4:
-        raise InputError(f"diffusion image of shape {data.shape}: four axes needed", hint="give all frames in one file")
-    scheme.require_frames(volume.n_frames)
-    bad = int(np.count_nonzero(~np.isfinite(data)))
-    if bad:
-        raise InputError(f"diffusion image: {bad} values are not finite", hint="repair the image before fitting")
-    if not np.any(data):
-        raise InputError("diffusion image: all voxels are 0", hint="check that the right file was given")
+def _require(
+    volume: Volume, scheme: DiffusionScheme, minimum_b: float
+) -> tuple[DiffusionScheme, NDArray[np.bool_] | None]:
+    require_diffusion_signal(volume.data, scheme)
     keep = scheme.unweighted | (scheme.b >= minimum_b)
     used = scheme if keep.all() else scheme.where(keep)
     require_tensor_scheme(used)
-    return (data if keep.all() else data[..., keep]), used
+    return used, None if keep.all() else keep
 
 
-def _noise(columns: NDArray[np.float64], n_frames: int) -> float:
+def _noise(voxels: _Voxels, n_frames: int) -> float:
     freedom = max(n_frames - 7, 1)
-    s0 = columns[:, 6]
-    usable = np.isfinite(columns[:, 7]) & (s0 > 0.25 * np.nanpercentile(s0, 98)) if np.isfinite(s0).any() else s0 > 0
+    s0, squares = voxels.s0, voxels.squares
+    usable = np.isfinite(squares) & (s0 > 0.25 * np.nanpercentile(s0, 98)) if np.isfinite(s0).any() else s0 > 0
     if n_frames <= 7 or not usable.any():
         return 0.0
     median_of_chi2 = freedom * (1.0 - 2.0 / (9.0 * freedom)) ** 3
-    return float(np.sqrt(np.median(columns[usable, 7]) / median_of_chi2))
+    return float(np.sqrt(np.median(squares[usable]) / median_of_chi2))
 
 
 def _maps(
     volume: Volume,
     scheme: DiffusionScheme,
-    columns: NDArray[np.float64],
+    voxels: _Voxels,
     noise_sd: float,
     outlier_part: float,
     method: TensorMethod,
 ) -> DtiMaps:
     grid = volume.grid
     name = WLS_METHOD if method is TensorMethod.WLS else ROBUST_METHOD
-    values = columns[:, 0:3]
-    s0 = columns[:, 6]
-    mean = values.mean(axis=1)
+    s0, mean = voxels.s0, voxels.mean
     none = ~np.isfinite(mean)
     with np.errstate(invalid="ignore"):
         low = ~(s0 > max(SMALLEST_SNR * noise_sd, 0.02 * float(np.nanpercentile(s0, 98)))) & ~none
@@ -229,20 +255,17 @@ def _maps(
     if any(5 < value < 100 for value in scheme.shells):
         flags.append("b-values below 100 s/mm2 let perfusion raise the diffusivity")
 
-    def one(quantity: str, data: NDArray[np.float64], unit: Unit, notes: list[str]) -> ParametricMap:
-        shaped = data.reshape(grid.shape).astype(np.float32)
-        return ParametricMap(quantity, shaped, valid, grid, unit, name, tuple(notes), reasons)
+    def one(quantity: str, data: NDArray[np.float32], unit: Unit, notes: list[str]) -> ParametricMap:
+        return ParametricMap(quantity, data.reshape(grid.shape), valid, grid, unit, name, tuple(notes), reasons)
 
-    with np.errstate(invalid="ignore"):
-        anisotropy = fractional_anisotropy(values)
-    vector = np.where(valid[..., None], columns[:, 3:6].reshape(*grid.shape, 3), np.nan).astype(np.float32)
+    vector = np.where(valid[..., None], voxels.vector.reshape(*grid.shape, 3), np.float32(np.nan))
     return DtiMaps(
         one("mean_diffusivity", mean, Unit.DIFFUSIVITY, flags),
-        one("radial_diffusivity", values[:, 1:].mean(axis=1), Unit.DIFFUSIVITY, flags),
-        one("diffusivity_l1", values[:, 0], Unit.DIFFUSIVITY, flags),
-        one("diffusivity_l2", values[:, 1], Unit.DIFFUSIVITY, flags),
-        one("diffusivity_l3", values[:, 2], Unit.DIFFUSIVITY, flags),
-        one("fractional_anisotropy", anisotropy, Unit.ONE, anisotropy_flags),
+        one("radial_diffusivity", voxels.radial, Unit.DIFFUSIVITY, flags),
+        one("diffusivity_l1", voxels.values[:, 0], Unit.DIFFUSIVITY, flags),
+        one("diffusivity_l2", voxels.values[:, 1], Unit.DIFFUSIVITY, flags),
+        one("diffusivity_l3", voxels.values[:, 2], Unit.DIFFUSIVITY, flags),
+        one("fractional_anisotropy", voxels.anisotropy, Unit.ONE, anisotropy_flags),
         vector,
         noise_sd,
         snr,

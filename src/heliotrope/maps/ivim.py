@@ -15,6 +15,7 @@ from heliotrope.physics.diffusion import (
     LARGEST_PLAUSIBLE_DIFFUSIVITY,
     SNR_NEEDED_FOR_IVIM,
     DiffusionScheme,
+    require_diffusion_signal,
 )
 
 METHOD = "ivim-segmented/1"
@@ -128,22 +129,16 @@ def fit_ivim(
     D from b >= 200 s/mm2 by weighted log-linear least squares; f = 1 - intercept / mean unweighted signal; D* last,
     from the mean signal of the mask with D fixed. No estimator can reach D* per voxel at clinical noise.
     """
-    data = volume.data
-    if data.ndim != 4:
-        raise InputError(f"diffusion image of shape {data.shape}: four axes needed", hint="give all frames in one file")
-    scheme.require_frames(volume.n_frames)
+    require_diffusion_signal(volume.data, scheme)
     require_ivim_scheme(scheme)
-    bad = int(np.count_nonzero(~np.isfinite(data)))
-    if bad:
-        raise InputError(f"diffusion image: {bad} values are not finite", hint="repair the image before fitting")
-    if not np.any(data):
-        raise InputError("diffusion image: all voxels are 0", hint="check that the right file was given")
     b = scheme.b
-    flat = np.ascontiguousarray(data.reshape(-1, b.size), dtype=np.float32)
     unweighted = scheme.unweighted
     tissue = b >= TISSUE_B * 0.975
-    diffusivity, fraction, s0, residual = _fit(flat, b, unweighted, tissue)
-    level = float(np.nanpercentile(s0, 98))
+    diffusivity, fraction, s0, residual = np.full((4, int(np.prod(volume.grid.shape))), np.nan)
+    for place, signal in volume.blocks():
+        fitted = _fit(signal, b, unweighted, tissue)
+        diffusivity[place], fraction[place], s0[place], residual[place] = fitted
+    level = float(np.nanpercentile(s0, 98)) if np.isfinite(s0).any() else 0.0
     freedom = int(tissue.sum()) - 2
     bright = np.isfinite(residual) & (s0 > 0.25 * level)
     noise_sd = None
@@ -177,31 +172,45 @@ def fit_ivim(
         return ParametricMap(quantity, shaped, valid, grid, unit, METHOD, tuple(flags), reasons)
 
     inside = valid if mask is None else valid & mask
-    pseudo = _pseudo_diffusivity(flat[inside.ravel()], b, unweighted, tissue, generator)
+    pseudo = _pseudo_diffusivity(_block_sums(volume, inside), int(inside.sum()), b, unweighted, tissue, generator)
     return IvimMaps(
         one("ivim_d", diffusivity, Unit.DIFFUSIVITY), one("ivim_f", fraction, Unit.ONE), pseudo, noise_sd, snr
     )
 
 
+def _block_sums(volume: Volume, inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Signal of a mask summed over `N_BLOCKS` runs of its voxels in C order, (N_BLOCKS, n_frames)."""
+    where = inside.ravel()
+    order = np.cumsum(where) - 1
+    # runs of equal length, the longer ones first, as `numpy.array_split` cuts
+    length, longer = divmod(int(where.sum()), N_BLOCKS)
+    limit = longer * (length + 1)
+    run = np.where(order < limit, order // (length + 1), longer + (order - limit) // max(length, 1))
+    sums = np.zeros((N_BLOCKS, volume.n_frames))
+    for place, signal in volume.blocks():
+        here = where[place]
+        np.add.at(sums, run[place][here], signal[here].astype(np.float64))
+    return sums
+
+
 def _pseudo_diffusivity(
-    signals: NDArray[np.float32],
+    sums: NDArray[np.float64],
+    n_voxels: int,
     b: NDArray[np.float64],
     unweighted: NDArray[np.bool_],
     tissue: NDArray[np.bool_],
     generator: np.random.Generator,
 ) -> PseudoDiffusivity | None:
     between = ~unweighted & ~tissue
-    if len(np.unique(np.round(b[between], -1))) < 2 or signals.shape[0] < N_BLOCKS:
+    if len(np.unique(np.round(b[between], -1))) < 2 or n_voxels < N_BLOCKS:
         return None
-    blocks = np.array_split(np.arange(signals.shape[0]), N_BLOCKS)
-    sums = np.stack([signals[block].astype(np.float64).sum(axis=0) for block in blocks])
     value, fraction = _decay_of_mean(sums.sum(axis=0), b, unweighted, tissue)
     draws = generator.integers(0, N_BLOCKS, size=(N_BOOTSTRAP, N_BLOCKS))
     found = np.array([_decay_of_mean(sums[draw].sum(axis=0), b, unweighted, tissue)[0] for draw in draws])
     low, high = (float(q) for q in np.percentile(found, [2.5, 97.5]))
     lowest, highest = PSEUDO_DIFFUSIVITY_RANGE
     at_bound = low <= lowest * 1.01 or high >= highest * 0.99
-    return PseudoDiffusivity(value, (low, high), fraction, int(signals.shape[0]), at_bound)
+    return PseudoDiffusivity(value, (low, high), fraction, n_voxels, at_bound)
 
 
 def _decay_of_mean(

@@ -139,6 +139,19 @@ class DiffusionScheme:
         return "b " + ", ".join(f"{value:.0f}" for value in self.shells) + " s/mm2"
 
 
+def require_diffusion_signal(data: NDArray[np.generic], scheme: DiffusionScheme) -> None:
+    """Raise `InputError` unless frames (x, y, z, n) are finite, not all 0, and as many as b-values."""
+    if data.ndim != 4:
+        raise InputError(f"diffusion image of shape {data.shape}: four axes needed", hint="give all frames in one file")
+    scheme.require_frames(data.shape[3])
+    frames = [data[..., number] for number in range(data.shape[3])]
+    bad = sum(int(np.count_nonzero(~np.isfinite(frame))) for frame in frames)
+    if bad:
+        raise InputError(f"diffusion image: {bad} values are not finite", hint="repair the image before fitting")
+    if not any(np.any(frame) for frame in frames):
+        raise InputError("diffusion image: all voxels are 0", hint="check that the right file was given")
+
+
 def mono_exponential_signal(b_values: ArrayLike, diffusivity: ArrayLike) -> NDArray[np.float64]:
     """exp(-b D); (...,) in, (..., n_b) out. [1]
 

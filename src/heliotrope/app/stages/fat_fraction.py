@@ -18,6 +18,7 @@ from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Acquisition, Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.maps.fat_fraction.complex_fit import fit_complex_fat_fraction
+from heliotrope.maps.fat_fraction.decisions import LARGEST_MISFIT
 from heliotrope.maps.fat_fraction.echo_images import complex_echoes
 from heliotrope.maps.fat_fraction.magnitude_fit import fit_magnitude_fat_fraction, read_in_opposed_fat_fraction
 from heliotrope.maps.fat_fraction.result import FatFractionMaps
@@ -235,9 +236,16 @@ def _run_echoes(stage_input: StageInput, guard: T1Guard) -> StageOutput:
 
 
 def _stacked(stage_input: StageInput, series: tuple[Series, ...]) -> tuple[NDArray[Any], Grid]:
-    volumes = [stage_input.read_volume(item) for item in series]
-    frames = [volume.frame(k).data for volume in volumes for k in range(volume.n_frames)]
-    return np.stack([np.asarray(frame) for frame in frames], axis=-1), volumes[0].grid
+    first = stage_input.read_volume(series[0])
+    n_frames = sum(item.n_frames for item in series)
+    data = np.empty((*first.grid.shape, n_frames), dtype=first.data.dtype)
+    done = 0
+    for item in series:
+        volume = stage_input.read_volume(item)
+        for number in range(volume.n_frames):
+            data[..., done] = volume.frame(number).data
+            done += 1
+    return data, first.grid
 
 
 def output(result: FatFractionMaps, sentence: str) -> StageOutput:
@@ -253,6 +261,10 @@ def output(result: FatFractionMaps, sentence: str) -> StageOutput:
     if "limb_sections" in result.quality:
         passed = None if result.quality["limb_sections"] == 0 else not uncertain
         quality = (QualityCheck("water-fat exchange", passed, actions),)
+    if "misfit_over_noise" in result.quality:
+        misfit = result.quality["misfit_over_noise"]
+        detail = f"residual of the fit {misfit:.1f} times the noise of the images (limit {LARGEST_MISFIT:g})"
+        quality = (*quality, QualityCheck("fit of water and fat to the echoes", misfit <= LARGEST_MISFIT, detail))
     return StageOutput(
         sentence=f"{sentence} {actions[:1].upper()}{actions[1:]}." if actions else sentence,
         evidence=("pdff-definition", "muscle-water-t1-3t", "fat-t1-3t"),
@@ -261,4 +273,4 @@ def output(result: FatFractionMaps, sentence: str) -> StageOutput:
     )
 
 
-STAGES = (Stage("fat-fraction", 2, QUANTITIES, _select, _run, by_station=True),)
+STAGES = (Stage("fat-fraction", 3, QUANTITIES, _select, _run, by_station=True),)

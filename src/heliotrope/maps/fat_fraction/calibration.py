@@ -60,14 +60,23 @@ class Calibration:
         The phase must be conjugated before fitting.
     scale : float
         Fat frequency relative to nominal. [1]
-    exchanged : bool
-        The solution of lowest energy contradicts the anatomy; the one with water and fat exchanged fits as well.
+    misfit : float
+        Mean residual over the signal energy. [1]
+    swapped_part : float
+        Limb cross-sections that contradict the anatomy. [1]
+    field_part : float
+        Median off-resonance over the fat shift. [1]
+    sign_is_certain : bool
+        The other sign fits so much worse that it was not pursued.
     sentences : tuple of str
     """
 
     conjugated: bool
     scale: float
-    exchanged: bool
+    misfit: float
+    swapped_part: float
+    field_part: float
+    sign_is_certain: bool
     sentences: tuple[str, ...]
 
 
@@ -114,7 +123,15 @@ def calibrate(
         start = (problem, found) if scale == 1.0 else _solved(problem.signal, rescaled, coarse_mask, coarse_grid)
         trials.extend(_both_states(*start, coarse_grid, sections, conjugated, scale))
     best = _choose(trials)
-    return Calibration(best.conjugated, best.scale, best.exchanged, _sentences(best, trials, model))
+    return Calibration(
+        best.conjugated,
+        best.scale,
+        best.misfit,
+        best.swapped_part,
+        best.field_part,
+        max(nominal.values()) > HOPELESS_RATIO * lowest,
+        _sentences(best, trials, model),
+    )
 
 
 def _coarse(
@@ -212,8 +229,18 @@ def _both_states(
 def _choose(trials: list[_Trial]) -> _Trial:
     """Among solutions that fit alike, the one with fat under the skin, then the one with the smallest field."""
     lowest = min(trial.misfit for trial in trials)
-    alike = [trial for trial in trials if trial.misfit <= SIGN_MARGIN * lowest]
-    return min(alike, key=lambda trial: (round(trial.swapped_part), trial.field_part > 0.5, trial.misfit))
+    return min((trial for trial in trials if trial.misfit <= SIGN_MARGIN * lowest), key=_unlikelihood)
+
+
+def _unlikelihood(trial: _Trial | Calibration) -> tuple[int, bool, float]:
+    return round(trial.swapped_part), trial.field_part > 0.5, trial.misfit
+
+
+def likelier(first: Calibration, second: Calibration) -> bool:
+    """True when the first calibration fits better, or alike and with more likely anatomy and field."""
+    if max(first.misfit, second.misfit) > SIGN_MARGIN * min(first.misfit, second.misfit):
+        return first.misfit < second.misfit
+    return _unlikelihood(first) < _unlikelihood(second)
 
 
 def _sentences(best: _Trial, trials: list[_Trial], model: EchoModel) -> tuple[str, ...]:

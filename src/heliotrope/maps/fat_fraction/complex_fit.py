@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from heliotrope.domain.errors import InputError, QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.units import Unit
-from heliotrope.maps.fat_fraction.calibration import Calibration, calibrate, exchanged_start
+from heliotrope.maps.fat_fraction.calibration import exchanged_start
+from heliotrope.maps.fat_fraction.decisions import LARGEST_MISFIT, Decisions, decide, misfit_over_noise
 from heliotrope.maps.fat_fraction.field_candidates import ASSUMED_R2STAR_PER_S, echo_model
 from heliotrope.maps.fat_fraction.field_labels import unwrapped
 from heliotrope.maps.fat_fraction.field_solver import (
@@ -20,24 +21,18 @@ from heliotrope.maps.fat_fraction.field_solver import (
     echo_problem,
     percent_of,
     refine,
-    refit,
-    smooth_start,
     solve,
     spread_over,
 )
-from heliotrope.maps.fat_fraction.foreground import require_signal, tissue_mask
-from heliotrope.maps.fat_fraction.phase_errors import (
-    SMALLEST_ERROR_RAD,
-    echo_patterns,
-    phase_error_at,
-    smooth_phase_error,
-)
+from heliotrope.maps.fat_fraction.foreground import axial_axis, require_signal, tissue_mask
+from heliotrope.maps.fat_fraction.phase_errors import scaled_position
 from heliotrope.maps.fat_fraction.result import (
     PLAUSIBLE_PERCENT,
     FatFractionMaps,
     companion_map,
     count_invalid,
 )
+from heliotrope.maps.fat_fraction.slabs import SLAB_VOXELS, Slab, part_of, pilot_of, slabs_of
 from heliotrope.maps.fat_fraction.swaps import SwapReport, find_swaps
 from heliotrope.maps.fat_fraction.t1_guard import T1Guard
 from heliotrope.physics.chemical_shift import fat_fraction_crlb
@@ -48,19 +43,10 @@ from heliotrope.physics.fat_spectrum import (
     require_field_strength,
 )
 
-METHOD = "fat-fraction-complex/1"
+METHOD = "fat-fraction-complex/2"
 
 LARGEST_USEFUL_SD = 25.0
 """Voxels less certain than this are invalid. [percentage points]"""
-
-PHASE_ROUNDS = 6
-"""Rounds of read-out phase correction at most. [1]"""
-
-PHASE_VOXELS = 16_000
-"""Voxels that suffice to find a read-out phase error that is linear in space. [1]"""
-
-SMALLEST_SIGNIFICANCE = 50.0
-"""Drop of the weighted misfit, in units of noise, that a read-out phase error must explain (project rule). [1]"""
 
 UNUSABLE_BOUND = 8.0
 """Echo times whose bound at SNR 50 exceeds this cannot tell water from fat. [percentage points]"""
@@ -114,34 +100,89 @@ def fit_complex_fat_fraction(
     _require_separable(times_ms, field_strength_t, spectrum, fit_r2star=fit_r2star)
     nominal = echo_model(times_ms * 1e-3, field_strength_t, spectrum)
     data = np.asarray(echoes.data)
-    mask = tissue_mask(np.sqrt(np.mean(data.real**2 + data.imag**2, axis=3)))
+    mask = tissue_mask(_root_mean_square(data))
     if int(mask.sum()) < 8:
         raise QualityRefusal("multi-echo images: no tissue found", hint="check that the images show tissue")
     grid = echoes.grid
-    signal = np.ascontiguousarray(data[mask], dtype=np.complex64)
-    calibration = calibrate(signal, nominal, mask, grid, signs=(False, True))
-    if calibration.conjugated:
-        signal = np.conj(signal)
-    problem = echo_problem(signal, nominal.scaled(calibration.scale), mask, grid.spacing_mm)
-    solution = solve(problem)
-    problem, solution, corrections = _correct_phase_errors(problem, solution)
-    if corrections:
-        again = calibrate(problem.signal, nominal, mask, grid, signs=(False,))
-        calibration = Calibration(
-            calibration.conjugated,
-            again.scale,
-            again.exchanged,
-            (*calibration.sentences[:1], *corrections, *again.sentences),
-        )
-        problem = replace(problem, model=nominal.scaled(again.scale))
-        solution = solve(problem)
-    actions = list(calibration.sentences)
-    report = find_swaps(spread_over(percent_of(solution.fit), mask), mask, grid)
+    axis = axial_axis(grid)
+    slabs = slabs_of(mask, axis, SLAB_VOXELS)
+    pilot = pilot_of(mask, axis, SLAB_VOXELS)
+    signal = np.ascontiguousarray(data[pilot][mask[pilot]], dtype=np.complex64)
+    decisions, problem, solution = decide(signal, nominal, mask[pilot], part_of(grid, pilot))
+    if len(slabs) == 1:
+        parts = [_settled(problem, solution, grid, slabs[0])]
+    else:
+        parts = []
+        known = np.full(mask.shape, np.nan, dtype=np.float32)
+        for slab in slabs:
+            part = _slab(data, mask, grid, slab, decisions, known)
+            known[slab.own_index] = part.volume(part.field)[slab.own_part]
+            parts.append(part)
+    noise_sd = float(np.median([part.solution.noise_sd for part in parts]))
+    misfit = misfit_over_noise(data[slabs[0].index][..., 0], mask[slabs[0].index], grid, parts[0].solution.noise_sd)
+    return _result(echoes, mask, parts, guard, spectrum, decisions, noise_sd, misfit)
+
+
+def _root_mean_square(data: NDArray[np.generic]) -> NDArray[np.floating]:
+    """Of the echoes, (x, y, z), echo by echo so that no second image is held."""
+    squares = np.zeros(data.shape[:3], dtype=np.float32)
+    for number in range(data.shape[3]):
+        echo = data[..., number]
+        squares += echo.real**2 + echo.imag**2
+    return np.asarray(np.sqrt(squares / data.shape[3]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One slab, solved, its anatomy judged; arrays hold the voxels of its mask in C order."""
+
+    slab: Slab
+    mask: NDArray[np.bool_]
+    solution: Solution
+    field: NDArray[np.float64]
+    report: SwapReport
+    actions: tuple[str, ...]
+
+    def volume(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+        """In-mask values as a volume of the slab, NaN elsewhere."""
+        return spread_over(np.asarray(values, dtype=np.float64), self.mask).astype(np.float32)
+
+
+def _slab(
+    data: NDArray[np.generic],
+    mask: NDArray[np.bool_],
+    grid: Grid,
+    slab: Slab,
+    decisions: Decisions,
+    known: NDArray[np.float32],
+) -> _Part:
+    """Solve one slab of a stack; `known` holds the field of the slabs before, NaN elsewhere. [Hz]"""
+    here = mask[slab.index]
+    place = np.argwhere(here)
+    place[:, slab.axis] += slab.start
+    signal = np.ascontiguousarray(data[slab.index][here], dtype=np.complex64)
+    signal = decisions.applied_to(signal, scaled_position(place, mask.shape))
+    before = known[slab.index][here].astype(np.float64)
+    problem = echo_problem(signal, decisions.model, here, grid.spacing_mm, before)
+    return _settled(problem, solve(problem), part_of(grid, slab.index), slab)
+
+
+def _settled(problem: EchoProblem, solution: Solution, grid: Grid, slab: Slab) -> _Part:
+    """Exchange what contradicts the anatomy and unwrap the field."""
+    report = find_swaps(spread_over(percent_of(solution.fit), problem.mask), problem.mask, grid)
+    actions: tuple[str, ...] = ()
     if report.n_swapped:
         solution, report, sentence = _exchange(problem, solution, report, grid)
-        actions.append(sentence)
-    actions.extend(report.sentences())
-    return _result(problem, solution, guard, report, tuple(actions), spectrum, grid)
+        actions = (sentence,)
+    field = unwrapped(
+        solution.fit.field_hz.astype(np.float64),
+        problem.forward,
+        problem.backward,
+        problem.model.period_hz,
+        np.asarray(problem.weight),
+        problem.known_hz,
+    )
+    return _Part(slab, problem.mask, solution, field, report, actions)
 
 
 def _require_complex(echoes: Volume, n_times: int) -> None:
@@ -181,40 +222,6 @@ def _require_separable(
             )
 
 
-def _correct_phase_errors(problem: EchoProblem, solution: Solution) -> tuple[EchoProblem, Solution, tuple[str, ...]]:
-    """Remove read-out phase errors that the echoes show clearly, the more significant pattern first, in rounds."""
-    index = np.argwhere(problem.mask).astype(np.float64)
-    middle = (np.array(problem.mask.shape) - 1) / 2.0
-    position = (index - middle) / np.maximum(middle, 1.0)
-    patterns = echo_patterns(problem.model.times_s.size)
-    every = max(1, position.shape[0] // PHASE_VOXELS)
-    removed: dict[str, NDArray[np.float64]] = {}
-    for _ in range(PHASE_ROUNDS if patterns else 0):
-        found: dict[str, tuple[NDArray[np.float64], float, float]] = {}
-        start = solution.fit.field_hz.astype(np.float64)
-        smooth = smooth_start(problem, start)
-        for name, pattern in patterns.items():
-            trial = refit(problem, start, smooth, solution.noise_sd, pattern=pattern, every=every)
-            found[name] = smooth_phase_error(trial, position[::every], solution.noise_sd)
-        name = max(found, key=lambda key: found[key][2])
-        coefficients, size, significance = found[name]
-        if size < SMALLEST_ERROR_RAD or significance < SMALLEST_SIGNIFICANCE:
-            break
-        error = phase_error_at(coefficients, position)
-        turned = problem.signal * np.exp(-1j * error[:, None] * patterns[name][None, :]).astype(np.complex64)
-        candidate = replace(problem, signal=np.ascontiguousarray(turned, dtype=np.complex64))
-        fresh = solve(candidate)
-        if float(np.nanmean(fresh.fit.residual)) >= 0.98 * float(np.nanmean(solution.fit.residual)):
-            break
-        problem, solution = candidate, fresh
-        removed[name] = removed.get(name, np.zeros(error.shape)) + error
-    sizes = {name: float(np.sqrt(np.mean(error**2))) for name, error in removed.items()}
-    sentences = tuple(
-        f"{name} phase error of {size:.2f} rad (root mean square) removed" for name, size in sizes.items()
-    )
-    return problem, solution, sentences
-
-
 def _exchange(
     problem: EchoProblem, solution: Solution, report: SwapReport, grid: Grid
 ) -> tuple[Solution, SwapReport, str]:
@@ -234,72 +241,74 @@ def _exchange(
 
 
 def _result(
-    problem: EchoProblem,
-    solution: Solution,
+    echoes: Volume,
+    mask: NDArray[np.bool_],
+    parts: list[_Part],
     guard: T1Guard,
-    report: SwapReport,
-    actions: tuple[str, ...],
     spectrum: FatSpectrum,
-    grid: Grid,
+    decisions: Decisions,
+    noise_sd: float,
+    misfit: float | None,
 ) -> FatFractionMaps:
-    mask, fit, noise_sd = problem.mask, solution.fit, solution.noise_sd
-    raw = percent_of(fit)
-    percent = guard.apply(raw)
-    slope = np.abs(guard.apply(raw + 0.5) - guard.apply(raw - 0.5))
-    deviation = 100.0 * np.sqrt(np.maximum(fit.fraction_variance, 0)) * noise_sd * slope
-    low = ~((fit.water.astype(np.float64) + fit.fat) > 3.0 * noise_sd)
-    wild = ~((percent > PLAUSIBLE_PERCENT[0]) & (percent < PLAUSIBLE_PERCENT[1]))
-    vague = ~(deviation <= LARGEST_USEFUL_SD)
-    valid = np.zeros(mask.shape, dtype=bool)
-    valid[mask] = ~(low | wild | vague)
+    grid = echoes.grid
+    names = ("percent", "water", "fat", "field", "r2star", "deviation")
+    volumes = {name: np.full(mask.shape, np.nan, dtype=np.float32) for name in names}
+    for part in parts:
+        fit, own = part.solution.fit, part.slab.own_part
+        raw = percent_of(fit)
+        slope = np.abs(guard.apply(raw + 0.5) - guard.apply(raw - 0.5))
+        deviation = 100.0 * np.sqrt(np.maximum(fit.fraction_variance, 0)) * part.solution.noise_sd * slope
+        found: tuple[NDArray[np.floating], ...] = (
+            guard.apply(raw),
+            fit.water,
+            fit.fat,
+            part.field,
+            fit.r2star_per_s,
+            deviation,
+        )
+        for name, values in zip(names, found, strict=True):
+            volumes[name][part.slab.own_index] = part.volume(values)[own]
+    percent = volumes["percent"]
+    with np.errstate(invalid="ignore"):
+        low = ~(volumes["water"] + volumes["fat"] > 3.0 * noise_sd)
+        wild = mask & ~((percent > PLAUSIBLE_PERCENT[0]) & (percent < PLAUSIBLE_PERCENT[1]))
+        vague = mask & ~(volumes["deviation"] <= LARGEST_USEFUL_SD)
+    valid = ~(low | wild | vague)
     reasons = count_invalid(
-        signal_too_low=_flag(low, mask, outside=True),
-        fat_fraction_outside_plausible_range=_flag(wild, mask),
-        standard_deviation_too_large=_flag(vague, mask),
+        signal_too_low=low, fat_fraction_outside_plausible_range=wild, standard_deviation_too_large=vague
     )
-    n_echo = problem.model.times_s.size
-    flags = [f"complex fit of {n_echo} echoes, {spectrum.name} fat", guard.sentence, *report.sentences()]
-    if not problem.fit_r2star:
+    report = parts[0].report if len(parts) == 1 else find_swaps(percent, mask, grid)
+    fit_r2star = decisions.model.times_s.size >= 4
+    flags = [f"complex fit of {decisions.model.times_s.size} echoes, {spectrum.name} fat", guard.sentence]
+    flags.extend(report.sentences())
+    if not fit_r2star:
         flags.append(f"three echoes: R2* assumed {ASSUMED_R2STAR_PER_S:.0f} /s, not fitted")
-    result = ParametricMap(
-        "fat_fraction",
-        spread_over(percent, mask).astype(np.float32),
-        valid,
-        grid,
-        Unit.PERCENT,
-        METHOD,
-        tuple(flags),
-        reasons,
-    )
-    field = unwrapped(
-        fit.field_hz.astype(np.float64),
-        problem.forward,
-        problem.backward,
-        problem.model.period_hz,
-        np.asarray(problem.weight),
-    )
+    if misfit is not None and misfit > LARGEST_MISFIT:
+        flags.append(
+            f"the echoes fit water and fat {misfit:.1f} times worse than their noise (limit {LARGEST_MISFIT:g}): phase "
+            "errors of the read-out, motion or wrong echo times; the fat fraction may be off by several points"
+        )
+    fat_fraction = ParametricMap("fat_fraction", percent, valid, grid, Unit.PERCENT, METHOD, tuple(flags), reasons)
 
-    def companion(quantity: str, values: NDArray[np.floating], unit: Unit) -> ParametricMap:
-        return companion_map(quantity, spread_over(values, mask), valid, grid, unit, METHOD)
+    def companion(quantity: str, name: str, unit: Unit) -> ParametricMap:
+        return companion_map(quantity, volumes[name], valid, grid, unit, METHOD)
 
+    exchanges = dict.fromkeys(action for part in parts for action in part.actions)
+    quality = {
+        "noise_sd": noise_sd,
+        "limb_sections": float(report.n_sections),
+        "swapped_sections": float(report.n_swapped),
+        "uncertain_sections": float(report.n_uncertain),
+    }
+    if misfit is not None:
+        quality["misfit_over_noise"] = misfit
     return FatFractionMaps(
-        result,
-        companion("water_signal", fit.water, Unit.ARBITRARY),
-        companion("fat_signal", fit.fat, Unit.ARBITRARY),
-        companion("field_map", field, Unit.HERTZ),
-        companion("r2star", fit.r2star_per_s, Unit.PER_SECOND) if problem.fit_r2star else None,
-        companion("fat_fraction_sd", deviation, Unit.PERCENT),
-        actions=(*actions, guard.sentence),
-        quality={
-            "noise_sd": noise_sd,
-            "limb_sections": float(report.n_sections),
-            "swapped_sections": float(report.n_swapped),
-            "uncertain_sections": float(report.n_uncertain),
-        },
+        fat_fraction,
+        companion("water_signal", "water", Unit.ARBITRARY),
+        companion("fat_signal", "fat", Unit.ARBITRARY),
+        companion("field_map", "field", Unit.HERTZ),
+        companion("r2star", "r2star", Unit.PER_SECOND) if fit_r2star else None,
+        companion("fat_fraction_sd", "deviation", Unit.PERCENT),
+        actions=(*decisions.sentences, *exchanges, *report.sentences(), guard.sentence),
+        quality=quality,
     )
-
-
-def _flag(values: NDArray[np.bool_], mask: NDArray[np.bool_], *, outside: bool = False) -> NDArray[np.bool_]:
-    volume = np.full(mask.shape, outside)
-    volume[mask] = values
-    return volume

@@ -31,13 +31,15 @@ def complex_echoes(magnitude: NDArray[Any], phase: NDArray[Any], phase_units: st
             hint="give one phase image per magnitude image",
             code="E_PHASE_COUNT",
         )
-    bad = int(np.count_nonzero(~np.isfinite(phase))) + int(np.count_nonzero(~np.isfinite(magnitude)))
+    n_echo = phase.shape[3]
+    images = [image[..., number] for image in (phase, magnitude) for number in range(n_echo)]
+    bad = sum(int(np.count_nonzero(~np.isfinite(image))) for image in images)
     if bad:
         raise InputError(f"echoes: {bad} values are not finite", hint="repair the images before fitting")
     low = float(magnitude.min())
     if low < 0:
         raise InputError(f"magnitude echoes: smallest value {low:.4g}, never negative", hint="give the magnitude")
-    for number in range(phase.shape[3]):
+    for number in range(n_echo):
         one = phase[..., number]
         if float(one.min()) == float(one.max()):
             raise InputError(
@@ -52,5 +54,7 @@ def complex_echoes(magnitude: NDArray[Any], phase: NDArray[Any], phase_units: st
         units = phase_units_named(phase_units)
         require_smooth_wraps(phase, magnitude, units)
         how = "as stated, confirmed by the wrap test"
-    data = magnitude * np.exp(1j * units.radians(phase))
-    return data.astype(np.complex64), f"phase read as {units.name} ({units.low:.4g} to {units.high:.4g}), {how}"
+    data = np.empty(magnitude.shape, dtype=np.complex64)
+    for number in range(n_echo):
+        data[..., number] = magnitude[..., number] * np.exp(1j * units.radians(phase[..., number]))
+    return data, f"phase read as {units.name} ({units.low:.4g} to {units.high:.4g}), {how}"

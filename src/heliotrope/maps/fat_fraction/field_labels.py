@@ -378,12 +378,19 @@ def unwrapped(
     backward: NDArray[np.int32],
     period_hz: float,
     weight: NDArray[np.float64],
+    known_hz: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """Field map without alias jumps, each connected part placed nearest to zero. [Hz]"""
+    """Field map without alias jumps, each connected part nearest to what is known of it, else to zero. [Hz]"""
     result = np.array(field_hz, dtype=np.float64)
     if period_hz <= 0:
         return result
     part = _unwrap(result, forward, backward, period_hz)
-    sums = np.bincount(part, weights=weight * result)
-    means = sums / np.maximum(np.bincount(part, weights=weight), 1e-30)
+    apart, counted = result, weight
+    if known_hz is not None:
+        known = np.isfinite(known_hz)
+        anchored = np.bincount(part, weights=known) > 0
+        apart = np.where(known, result - np.nan_to_num(known_hz), result)
+        counted = np.where(anchored[part] & ~known, 0.0, weight)
+    sums = np.bincount(part, weights=counted * apart)
+    means = sums / np.maximum(np.bincount(part, weights=counted), 1e-30)
     return np.asarray(result - period_hz * np.round(means / period_hz)[part])

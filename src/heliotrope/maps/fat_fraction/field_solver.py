@@ -15,6 +15,7 @@ from heliotrope.maps.fat_fraction.field_candidates import (
     find_candidates,
 )
 from heliotrope.maps.fat_fraction.field_labels import choose_candidates, neighbors
+from heliotrope.maps.fat_fraction.islands import settle_islands
 
 MODEL_ERROR = 0.03
 """Part of the signal that no water-fat model explains (flow, spectrum, drift); softens bright residuals. [1]"""
@@ -53,6 +54,8 @@ class EchoProblem:
     weight : array (n_voxels,)
         Mean squared signal.
     fit_r2star : bool
+    known_hz : array (n_voxels,) or None
+        Field of voxels solved before, which the others continue; NaN elsewhere. [Hz]
     """
 
     signal: NDArray[np.complex64]
@@ -63,6 +66,7 @@ class EchoProblem:
     backward: NDArray[np.int32]
     weight: NDArray[np.float64]
     fit_r2star: bool
+    known_hz: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +92,12 @@ def echo_problem(
     model: EchoModel,
     mask: NDArray[np.bool_],
     spacing_mm: tuple[float, float, float],
+    known_hz: NDArray[np.float64] | None = None,
 ) -> EchoProblem:
-    """The problem of an image: `signal` holds the voxels of `mask` in C order."""
+    """The problem of an image: `signal` and `known_hz` hold the voxels of `mask` in C order."""
     forward, backward = neighbors(mask)
     weight = (np.abs(signal) ** 2).mean(axis=1).astype(np.float64)
-    return EchoProblem(signal, model, mask, spacing_mm, forward, backward, weight, model.times_s.size >= 4)
+    return EchoProblem(signal, model, mask, spacing_mm, forward, backward, weight, model.times_s.size >= 4, known_hz)
 
 
 def solve(problem: EchoProblem) -> Solution:
@@ -112,6 +117,10 @@ def solve_field(problem: EchoProblem) -> tuple[NDArray[np.float64], float]:
     ratio = residual / softened[:, None]
     ceiling = ratio[:, :1] + COST_CAP
     cost = np.where(np.isfinite(ratio), np.minimum(ratio, ceiling), np.inf).astype(np.float32)
+    known = None if problem.known_hz is None else np.isfinite(problem.known_hz)
+    if known is not None and problem.known_hz is not None:
+        field[known], cost[known] = np.nan, np.inf
+        field[known, 0], cost[known, 0] = wrapped(problem.known_hz[known], model.period_hz), 0.0
     spread = tuple(min(FIELD_SD_HZ + FIELD_SD_HZ_PER_MM * d, abs(model.fat_shift_hz) / 6) for d in problem.spacing_mm)
     labels = choose_candidates(
         field,
@@ -123,7 +132,18 @@ def solve_field(problem: EchoProblem) -> tuple[NDArray[np.float64], float]:
         period_hz=model.period_hz,
         shift_hz=model.fat_shift_hz,
     )
-    chosen = np.nan_to_num(field[np.arange(labels.size), labels]).astype(np.float64)
+    chosen = settle_islands(
+        problem.mask,
+        problem.spacing_mm,
+        field,
+        cost,
+        np.nan_to_num(field[np.arange(labels.size), labels]).astype(np.float64),
+        shift_hz=model.fat_shift_hz,
+        period_hz=model.period_hz,
+        field_sd_hz=max(spread[:2]),
+        field_sd_hz_per_mm=FIELD_SD_HZ_PER_MM,
+        largest_jump_hz=LARGEST_JUMP * abs(model.fat_shift_hz),
+    )
     for _ in range(2):
         smooth = local_mean(problem, chosen)
         distance = wrapped(field - smooth[:, None], model.period_hz)
@@ -133,6 +153,8 @@ def solve_field(problem: EchoProblem) -> tuple[NDArray[np.float64], float]:
         nearest = np.take_along_axis(distance, best[:, None], axis=1)[:, 0]
         lost = np.abs(nearest) > 0.3 * abs(model.fat_shift_hz)
         chosen = np.where(lost, smooth, smooth + nearest)
+        if known is not None and problem.known_hz is not None:
+            chosen[known] = problem.known_hz[known]
     return chosen, float(np.sqrt(noise_variance))
 
 
