@@ -10,8 +10,15 @@ from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.units import Unit
 from heliotrope.maps.fat_fraction.field_candidates import ASSUMED_R2STAR_PER_S
 from heliotrope.maps.fat_fraction.field_labels import choose_candidates, neighbors, unwrapped
-from heliotrope.maps.fat_fraction.field_solver import FIELD_SD_HZ, FIELD_SD_HZ_PER_MM, LARGEST_JUMP, spread_over
+from heliotrope.maps.fat_fraction.field_solver import (
+    FIELD_SD_HZ,
+    FIELD_SD_HZ_PER_MM,
+    LARGEST_JUMP,
+    spread_over,
+    wrapped,
+)
 from heliotrope.maps.fat_fraction.foreground import require_signal, tissue_mask
+from heliotrope.maps.fat_fraction.islands import settle_islands
 from heliotrope.maps.fat_fraction.result import FatFractionMaps, companion_map, count_invalid
 from heliotrope.maps.fat_fraction.swaps import find_swaps
 from heliotrope.maps.fat_fraction.t1_guard import T1Guard
@@ -91,6 +98,19 @@ def fit_two_point_fat_fraction(
         shift_hz=shift,
     )
     rows = np.arange(labels.size)
+    settled = settle_islands(
+        mask,
+        echoes.grid.spacing_mm,
+        field,
+        cost,
+        field[rows, labels].astype(np.float64),
+        shift_hz=shift,
+        period_hz=1.0 / step_s,
+        field_sd_hz=max(spread[:2]),
+        field_sd_hz_per_mm=FIELD_SD_HZ_PER_MM,
+        largest_jump_hz=LARGEST_JUMP * abs(shift),
+    )
+    labels = np.argmin(np.abs(wrapped(field - settled[:, None], 1.0 / step_s)), axis=1).astype(labels.dtype)
     percent = 100.0 * fractions[rows, labels]
     report = find_swaps(spread_over(percent, mask), mask, echoes.grid)
     if report.n_swapped:
