@@ -1,4 +1,6 @@
-"""Time and memory of tissue labels per slice, growth with slices, against threshold-and-components by SimpleITK.
+"""Time and memory of tissue and muscle labels per slice, growth with slices.
+
+Tissues are compared with threshold-and-components by SimpleITK, muscles with one bare answer of the network per leg-slice.
 
 Run: ``python benchmarks/segmentation.py``.
 """
@@ -11,10 +13,14 @@ import time
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
 
+from heliotrope.backends.muscle_network import inspect_network, load_muscle_network
+from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import Volume
+from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
 from heliotrope.domain.units import Unit
+from heliotrope.segment.muscles.label import label_muscles
+from heliotrope.segment.muscles.network import MuscleNetwork
 from heliotrope.segment.tissues import segment_tissues
 
 SIZE = 512
@@ -51,13 +57,37 @@ def peer(volume: Volume) -> float:
     return time.perf_counter() - start
 
 
+def bare_network(network: MuscleNetwork) -> float:
+    """Seconds of one answer, in batches of 8."""
+    batch = np.random.default_rng(1).random((8, 3, network.crop_pixels, network.crop_pixels), dtype=np.float32)
+    network.run(batch)
+    start = time.perf_counter()
+    network.run(batch)
+    return (time.perf_counter() - start) / len(batch)
+
+
+def time_muscles(volume: Volume, tissues: LabelMap, network: MuscleNetwork) -> str:
+    slices = volume.grid.shape[2]
+    start = time.perf_counter()
+    try:
+        label_muscles([volume], network, tissues)
+        note = ""
+    except QualityRefusal:
+        note = " (refused after all answers: these are drawn disks)"
+    seconds = time.perf_counter() - start
+    ratio = seconds / (2 * slices * bare_network(network))
+    return f"muscles {seconds:6.1f} s, {500 * seconds / slices:6.0f} ms/leg-slice, {ratio:4.1f} x one bare answer{note}"
+
+
 def main() -> None:
     segment_tissues({Role.CT: thigh_ct(1)})  # compile once
+    ready = inspect_network(None).ready
+    network = load_muscle_network() if ready else None
     base = None
     for slices in (5, 10, 20, 40):
         volume = thigh_ct(slices)
         start = time.perf_counter()
-        segment_tissues({Role.CT: volume})
+        tissues = segment_tissues({Role.CT: volume})
         seconds = time.perf_counter() - start
         base = base or seconds / slices
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -67,6 +97,8 @@ def main() -> None:
             f"components, "
             f"peak {memory:.0f} MiB"
         )
+        if network is not None:
+            print("    " + time_muscles(volume, tissues, network))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,15 @@ from heliotrope.report.document import Figure, LegendEntry, Picture
 from heliotrope.report.figures import Outline, Outlines, Overlay, draw_scale, draw_slice
 from heliotrope.report.palette import CATEGORY_COLORS, MAP_SCALES, TISSUE_COLORS, Scale
 from heliotrope.report.tables import ordered_structures, structure_title
-from heliotrope.report.vocabulary import is_supporting, plural, quantity_title, sentence, with_unit, words_of
+from heliotrope.report.vocabulary import (
+    MUSCLE_ABBREVIATIONS,
+    is_supporting,
+    plural,
+    quantity_title,
+    sentence,
+    with_unit,
+    words_of,
+)
 
 PICTURES_OF_MAIN_MAPS = 14
 """Shared among the main maps, so that a report stays a few megabytes."""
@@ -116,19 +124,19 @@ def _body_window(background: NDArray[np.generic], content: NDArray[np.bool_], vi
 
 
 def label_styles(labels: LabelMap) -> tuple[dict[str, str], dict[str, str]]:
-    """Color and number of each structure; tissues have fixed colors, the others cycle and carry a number."""
+    """Color and mark of each structure; tissues have fixed colors, the others cycle and carry letters or a number."""
     names = [name for name, _ in ordered_structures({region.structure for region in labels.legend.values()})]
     tissues = {TISSUE_COLORS[name] for name in present_structures(labels) if name in TISSUE_COLORS}
     free = [color for color in CATEGORY_COLORS[:-1] if color not in tissues] or list(CATEGORY_COLORS[:-1])
     colors: dict[str, str] = {}
-    numbers: dict[str, str] = {}
+    marks: dict[str, str] = {}
     for name in names:
         if name in TISSUE_COLORS:
             colors[name] = TISSUE_COLORS[name]
         else:
-            colors[name] = free[len(numbers) % len(free)]
-            numbers[name] = str(len(numbers) + 1)
-    return colors, numbers
+            colors[name] = free[len(marks) % len(free)]
+            marks[name] = MUSCLE_ABBREVIATIONS.get(name, str(len(marks) + 1))
+    return colors, marks
 
 
 def present_structures(labels: LabelMap) -> tuple[str, ...]:
@@ -147,12 +155,12 @@ def label_figure(result: AnalysisResult) -> Figure | None:
     background = background_for(result, "labels", labels.grid)
     chosen = choose_slices(labels.labels > 0, view, PICTURES_PER_MAP)
     window = _body_window(background, labels.labels > 0, view)
-    colors, numbers = label_styles(labels)
+    colors, marks = label_styles(labels)
     names = present_structures(labels)
     outlines = Outlines(
         labels.labels,
         tuple(
-            Outline(sided, colors[name], numbers.get(name, ""), fill=0.14, width=1.0)
+            Outline(sided, colors[name], marks.get(name, ""), fill=0.14, width=1.0)
             for name in names
             for sided in _numbers_by_side(labels, name)
         ),
@@ -170,7 +178,7 @@ def label_figure(result: AnalysisResult) -> Figure | None:
         synthetic=result.study.synthetic,
     )
     legend = tuple(
-        LegendEntry(colors[name], (f"{numbers[name]} " if name in numbers else "") + structure_title(name))
+        LegendEntry(colors[name], (f"{marks[name]} " if name in marks else "") + structure_title(name))
         for name in names
     )
     source = "drawn by a person" if labels.source == "person" else f"made by {labels.source}"

@@ -55,6 +55,26 @@ UNIT_STYLES: Mapping[Unit, UnitStyle] = MappingProxyType(
     }
 )
 
+MUSCLE_ABBREVIATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "sartorius": "SA",
+        "rectus_femoris": "RF",
+        "vastus_lateralis": "VL",
+        "vastus_intermedius": "VI",
+        "vastus_medialis": "VM",
+        "adductor_magnus": "AM",
+        "adductor_longus": "AL",
+        "adductor_brevis": "AB",
+        "gracilis": "GR",
+        "pectineus": "PE",
+        "biceps_femoris_long_head": "BFL",
+        "biceps_femoris_short_head": "BFS",
+        "semitendinosus": "ST",
+        "semimembranosus": "SM",
+    }
+)
+"""Letters that stand on a muscle in a picture; its legend spells them out."""
+
 QUANTITY_TITLES: Mapping[str, str] = MappingProxyType(
     {
         "t2": "T2",

@@ -84,7 +84,9 @@ class Muscles:
     legs: tuple[LegMuscles, ...]
 
 
-def label_muscles(images: Sequence[Volume], network: MuscleNetwork, tissues: LabelMap | None = None) -> Muscles:
+def label_muscles(
+    images: Sequence[Volume], network: MuscleNetwork, tissues: LabelMap | None = None, *, withhold: bool = True
+) -> Muscles:
     """Name the muscles of the thighs.
 
     Parameters
@@ -95,6 +97,8 @@ def label_muscles(images: Sequence[Volume], network: MuscleNetwork, tissues: Lab
     tissues : LabelMap or None
         Weight-free tissues on the same grid: they give the limbs and their sides, and say which voxels are muscle.
         Without them the limbs are found on the first image and only muscle is labeled.
+    withhold : bool
+        False names every muscle, however uncertain: to measure the network, never for a result.
 
     Returns
     -------
@@ -127,7 +131,7 @@ def label_muscles(images: Sequence[Volume], network: MuscleNetwork, tissues: Lab
         prediction = predict_leg(shown, leg, side, spacing, network)
         if prediction is None:
             continue
-        done = _Leg(side, leg, prediction, network, frame, axial, legend, tissues is not None).label()
+        done = _Leg(side, leg, prediction, network, frame, axial, legend, tissues is not None, withhold).label()
         found.append(done[0])
         legend, confidence = done[1], confidence | done[2]
     if not any(THIGH in leg.levels for leg in found):
@@ -225,6 +229,7 @@ class _Leg:
     axial: NDArray[np.uint16]
     legend: dict[int, Region]
     with_tissues: bool
+    withhold: bool
 
     def label(self) -> tuple[LegMuscles, dict[int, Region], dict[int, float]]:
         levels = order_levels(self.prediction.level, self.network.levels)
@@ -242,7 +247,7 @@ class _Leg:
         named = name_voxels(self.prediction, thigh, self.leg, tissue_muscle, self.network, self.frame.spacing_mm[2])
         confidence, withheld = self._judge(named, levels)
         agree = self._dice_with_tissues(levels, tissue_muscle)
-        numbers = self._write(named, withheld, confidence)
+        numbers = self._write(named, withheld if self.withhold else {}, confidence)
         return (
             LegMuscles(self.side, levels, refused, confidence, withheld, agree),
             self.legend,
