@@ -1,6 +1,6 @@
 """Time and memory of tissue and muscle labels per slice, growth with slices.
 
-Tissues are compared with threshold-and-components by SimpleITK, muscles with one bare answer of the network per leg-slice.
+Tissues are compared with threshold-and-components by SimpleITK, muscles with one answer of the network per leg-slice.
 
 Run: ``python benchmarks/segmentation.py``.
 """

@@ -101,18 +101,18 @@ def compare(found: Muscles, reference: NDArray[np.int32]) -> dict[str, float]:
 
 
 def swapped(found: Muscles) -> int:
-    """Voxels of one side that lie beyond the middle between both legs."""
+    """Muscle voxels of one side that lie beyond the middle between both legs."""
     grid = found.labels.grid
-    centers = [
-        float(grid.positions_mm(np.argwhere(found.labels.mask_where(side=side)).mean(0))[0])
+    masks = {
+        side: np.logical_or.reduce([found.labels.mask_where(structure=name, side=side) for name in REFERENCE])
         for side in Side
-        if found.labels.mask_where(side=side).any()
-    ]
+    }
+    centers = [float(grid.positions_mm(np.argwhere(mask).mean(0))[0]) for mask in masks.values() if mask.any()]
     if len(centers) < 2:
         return 0
     wrong = 0
     for side, sign in ((Side.LEFT, -1.0), (Side.RIGHT, 1.0)):
-        places = grid.positions_mm(np.argwhere(found.labels.mask_where(side=side)))[:, 0]
+        places = grid.positions_mm(np.argwhere(masks[side]))[:, 0]
         wrong += int(np.count_nonzero(sign * (places - np.mean(centers)) > 0))
     return wrong
 
@@ -161,12 +161,17 @@ def draw(image: Volume, found: Muscles | None, path: Path, title: str) -> None:
 
 
 def attempt(
-    images: list[Volume], network: MuscleNetwork, tissues: LabelMap | None, *, withhold: bool = True
+    images: list[Volume],
+    network: MuscleNetwork,
+    tissues: LabelMap | None,
+    *,
+    withhold: bool = True,
+    within_muscle: bool = True,
 ) -> tuple[Muscles | None, str, float]:
     """Labels or the words of the refusal, and the seconds it took."""
     start = time.perf_counter()
     try:
-        found = label_muscles(images, network, tissues, withhold=withhold)
+        found = label_muscles(images, network, tissues, withhold=withhold, within_muscle=within_muscle)
     except QualityRefusal as refusal:
         return None, refusal.message, time.perf_counter() - start
     return found, "", time.perf_counter() - start
@@ -207,10 +212,9 @@ def labelled(images: Path, out: Path, network: MuscleNetwork) -> dict[str, objec
     tissues = tissues_or_none({Role.DIXON_WATER: volume})
     for name, below, withhold in (
         ("network alone, nothing withheld", None, False),
-        ("on water tissues, nothing withheld", tissues, False),
         ("on water tissues", tissues, True),
     ):
-        found, refusal, seconds = attempt([volume], network, below, withhold=withhold)
+        found, refusal, seconds = attempt([volume], network, below, withhold=withhold, within_muscle=False)
         record[name] = described(found, refusal, seconds)
         if found is not None:
             record[f"{name}: Dice"] = {key: round(value, 3) for key, value in compare(found, reference).items()}
@@ -251,7 +255,9 @@ def stations(images: Path, out: Path, network: MuscleNetwork) -> dict[str, objec
     for path in sorted((images / "leg-stations").glob("*.nii.gz")):
         name = path.name.removesuffix(".nii.gz")
         volume = nifti.read_nifti(path)
-        found, refusal, seconds = attempt([volume], network, tissues_or_none({Role.DIXON_WATER: volume}))
+        found, refusal, seconds = attempt(
+            [volume], network, tissues_or_none({Role.DIXON_WATER: volume}), within_muscle=False
+        )
         record[name] = described(found, refusal, seconds)
         draw(volume, found, out / f"leg-stations, {name}.png", name)
     return record

@@ -41,15 +41,15 @@ SECTORS_DEG = {
 Answer = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
-def sectors(shift_mm: float = 0.0) -> NDArray[np.int64]:
+def sectors(turn_deg: float = 0.0) -> NDArray[np.int64]:
     """Classes of a crop (medial, anterior)."""
     line = (np.arange(PIXELS) + 0.5 - 0.5 * PIXELS) * PIXEL_MM
-    medial, anterior = np.meshgrid(line - shift_mm, line, indexing="ij")
-    angle = np.degrees(np.arctan2(medial, anterior)) % 360.0
+    medial, anterior = np.meshgrid(line, line, indexing="ij")
+    angle = (np.degrees(np.arctan2(medial, anterior)) + turn_deg) % 360.0
     found = np.zeros(angle.shape, dtype=np.int64)
     for name, (low, high) in SECTORS_DEG.items():
         found[(angle - low) % 360.0 < high - low] = CLASSES.index(name)
-    found[np.hypot(medial, anterior) < 14.0] = CLASSES.index("bone")
+    found[np.hypot(medial, anterior) < 15.0] = CLASSES.index("bone")
     return found
 
 

@@ -104,7 +104,7 @@ def test_a_leg_of_which_most_is_uncertain_gets_no_muscle(image: Volume, tissues:
     generator = np.random.default_rng(3)
 
     def answer(batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return oracle.constant(classes=np.roll(oracle.sectors(), int(generator.integers(10, 60)), axis=0))(batch)
+        return oracle.constant(classes=oracle.sectors(generator.uniform(0.0, 360.0)))(batch)
 
     found = label_muscles([image], oracle.network(answer), tissues)
     structures = {region.structure for region in found.labels.legend.values()}
@@ -132,6 +132,15 @@ def test_slices_of_a_knee_hold_plain_muscle_and_are_named(tissues: LabelMap) -> 
     assert np.isin(high, named).any()
     assert all(leg.refused == ("slices 1-2: knee or leg",) for leg in found.legs)
     assert sum("slices 1-2: knee or leg" in note for note in found.labels.notes) == 2
+
+
+def test_a_leg_with_two_bones_gets_no_muscles_though_the_gate_calls_it_a_thigh(
+    image: Volume, tissues: LabelMap
+) -> None:
+    two_bones = oracle.sectors()
+    two_bones[9:18, 29:38] = oracle.CLASSES.index("bone")
+    with pytest.raises(QualityRefusal, match="no single bone like a femur"):
+        label_muscles([image], oracle.network(oracle.constant(classes=two_bones)), tissues)
 
 
 @pytest.mark.parametrize(("level", "words"), [("hip", "hip or buttock"), ("elsewhere", "neither thigh")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heliotrope.domain.errors import EngineError
-from heliotrope.segment.muscles.levels import describe_refused, order_levels
+from heliotrope.segment.muscles.levels import describe_refused, order_levels, show_femur
 
 LEVELS = ("thigh", "hip", "knee_or_leg", "elsewhere")
 
@@ -45,3 +45,32 @@ def test_refused_slices_are_named_by_range_in_the_numbers_of_the_stack() -> None
 def test_a_gate_of_other_levels_is_refused() -> None:
     with pytest.raises(EngineError, match="ankle"):
         order_levels(np.ones((1, 2)), ("thigh", "ankle"))
+
+
+def discs(*radii_mm: tuple[float, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Slices of 1 mm pixels with bones side by side."""
+    x, y = np.meshgrid(np.arange(120), np.arange(60), indexing="ij")
+    slices = np.zeros((len(radii_mm), 120, 60), dtype=bool)
+    for plane, radii in zip(slices, radii_mm, strict=True):
+        for i, radius in enumerate(radii):
+            plane |= np.hypot(x - 25 - 50 * i, y - 30) < radius
+    return slices
+
+
+def test_a_leg_with_two_bones_shows_no_femur() -> None:
+    places = np.arange(5) * 6.0
+    assert show_femur(discs(*5 * ((14.0,),)), 1.0, places).all()
+    assert not show_femur(discs(*5 * ((14.0, 10.0),)), 1.0, places).any()
+    assert not show_femur(discs(*5 * ((8.0,),)), 1.0, places).any()
+
+
+def test_one_slice_with_one_bone_makes_no_thigh_of_a_leg() -> None:
+    legs: list[tuple[float, ...]] = [(14.0, 10.0)] * 7
+    legs[3] = (14.0,)
+    assert not show_femur(discs(*legs), 1.0, np.arange(7) * 6.0).any()
+
+
+def test_a_missed_bone_among_femora_is_forgiven() -> None:
+    thighs: list[tuple[float, ...]] = [(14.0,)] * 7
+    thighs[3] = ()
+    assert show_femur(discs(*thighs), 1.0, np.arange(7) * 6.0).all()

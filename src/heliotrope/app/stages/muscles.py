@@ -20,6 +20,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.segment.muscles.label import AGREE_WITH_TISSUES, LEAST_AGREEMENT, MOST_IMAGES, Muscles, label_muscles
 from heliotrope.segment.muscles.network import THIGH, MuscleNetwork
 from heliotrope.segment.muscles.predict import VIEWS_OF_IMAGES
+from heliotrope.segment.tissues import PREFERENCE
 
 MUSCLE_LABELS = Quantity(
     "muscle_labels",
@@ -82,6 +83,15 @@ def _images(given: StageInput, grid: Grid) -> list[tuple[str, Volume]]:
     return list(islice(found, MOST_IMAGES))
 
 
+def _tissues_tell_fat(given: StageInput, grid: Grid) -> bool:
+    """Whether the tissues were drawn on more than a water image alone."""
+    if all((fitted := given.maps.get(name)) is not None and fitted.grid.is_same_as(grid, 0.5) for name in FITTED):
+        return True
+    series = given.study.series
+    roles = {item.role for item in series if item.grid is not None and item.grid.is_same_as(grid, 0.5)}
+    return next((row for row in PREFERENCE if roles.issuperset(row)), ()) != (Role.DIXON_WATER,)
+
+
 def _frames_shown(series: Series, n_frames: int) -> tuple[int, ...]:
     """Frames of a series with a fourth axis: echoes of different weighting."""
     times = series.acquisition.echo_times_ms
@@ -101,7 +111,8 @@ def _run(given: StageInput, load: Callable[[], MuscleNetwork] = load_muscle_netw
         images = _images(given, grid)
         if not images:
             return _without("M_NO_SERIES", "No image that the network may see lies on the grid of the tissues.")
-        muscles = label_muscles([volume for _, volume in images], network, given.labels)
+        shown = [volume for _, volume in images]
+        muscles = label_muscles(shown, network, given.labels, within_muscle=_tissues_tell_fat(given, grid))
     except (EngineError, QualityRefusal) as error:
         return _without(error.code, error.message)
     names = [name for name, _ in images]

@@ -19,15 +19,15 @@ from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE
 from heliotrope.segment.contrast import body_of
 from heliotrope.segment.level import THIGH_AREA_CM2, require_limbs
 from heliotrope.segment.muscles.crops import View
-from heliotrope.segment.muscles.levels import describe_refused, order_levels
+from heliotrope.segment.muscles.levels import NO_FEMUR, describe_refused, order_levels, show_femur
 from heliotrope.segment.muscles.naming import border_share, name_voxels
-from heliotrope.segment.muscles.network import OTHER_MUSCLE, THIGH, MuscleNetwork
+from heliotrope.segment.muscles.network import BONE, OTHER_MUSCLE, THIGH, MuscleNetwork
 from heliotrope.segment.muscles.plausibility import implausible
 from heliotrope.segment.muscles.predict import LegPrediction, agreement, predict_leg
 
 LEAST_AGREEMENT = 0.75
 """A muscle whose answers agree less is withheld; ledger `muscle-agreement`."""
-FEWEST_NAMED = 0.5
+FEWEST_NAMED = 0.65
 """With fewer of a leg's muscles left the whole leg is withheld: this is not anatomy the network knows. Project rule."""
 LEAST_MUSCLE_ML = 0.5
 """A muscle of less than this is not in the image. Project rule. [mL]"""
@@ -85,7 +85,12 @@ class Muscles:
 
 
 def label_muscles(
-    images: Sequence[Volume], network: MuscleNetwork, tissues: LabelMap | None = None, *, withhold: bool = True
+    images: Sequence[Volume],
+    network: MuscleNetwork,
+    tissues: LabelMap | None = None,
+    *,
+    within_muscle: bool = True,
+    withhold: bool = True,
 ) -> Muscles:
     """Name the muscles of the thighs.
 
@@ -97,6 +102,9 @@ def label_muscles(
     tissues : LabelMap or None
         Weight-free tissues on the same grid: they give the limbs and their sides, and say which voxels are muscle.
         Without them the limbs are found on the first image and only muscle is labeled.
+    within_muscle : bool
+        Whether only voxels that the tissues call muscle are named. False where they cannot tell: on a water image
+        alone fat, cortex and shaded muscle look alike, and the network says what is muscle.
     withhold : bool
         False names every muscle, however uncertain: to measure the network, never for a result.
 
@@ -131,7 +139,9 @@ def label_muscles(
         prediction = predict_leg(shown, leg, side, spacing, network)
         if prediction is None:
             continue
-        done = _Leg(side, leg, prediction, network, frame, axial, legend, tissues is not None, withhold).label()
+        done = _Leg(
+            side, leg, prediction, network, frame, axial, legend, tissues is not None, within_muscle, withhold
+        ).label()
         found.append(done[0])
         legend, confidence = done[1], confidence | done[2]
     if not any(THIGH in leg.levels for leg in found):
@@ -229,10 +239,11 @@ class _Leg:
     axial: NDArray[np.uint16]
     legend: dict[int, Region]
     with_tissues: bool
+    within_muscle: bool
     withhold: bool
 
     def label(self) -> tuple[LegMuscles, dict[int, Region], dict[int, float]]:
-        levels = order_levels(self.prediction.level, self.network.levels)
+        levels = self._levels()
         planes = self.prediction.planes
         slices = np.flatnonzero(self.leg.any(axis=(0, 1)))
         nearest = np.argmin(np.abs(slices[:, None] - planes[None, :]), axis=1)
@@ -244,7 +255,8 @@ class _Leg:
             self._forget_compartments(tissue_muscle)
         if not thigh:
             return LegMuscles(self.side, levels, refused, {}, {}, float("nan")), self.legend, {}
-        named = name_voxels(self.prediction, thigh, self.leg, tissue_muscle, self.network, self.frame.spacing_mm[2])
+        allowed = tissue_muscle if self.within_muscle else None
+        named = name_voxels(self.prediction, thigh, self.leg, allowed, self.network, self.frame.spacing_mm[2])
         confidence, withheld = self._judge(named, levels)
         agree = self._dice_with_tissues(levels, tissue_muscle)
         numbers = self._write(named, withheld if self.withhold else {}, confidence)
@@ -253,6 +265,14 @@ class _Leg:
             self.legend,
             {number: round(confidence[name], 3) for number, name in numbers.items() if name in confidence},
         )
+
+    def _levels(self) -> tuple[str, ...]:
+        """Level of every answered slice; a thigh has one femur, whatever the gate says."""
+        gate = order_levels(self.prediction.level, self.network.levels)
+        bone = np.argmax(self.prediction.probability, axis=1) == self.network.channel(BONE)
+        places = self.prediction.planes * self.frame.spacing_mm[2]
+        femur = show_femur(bone, self.network.pixel_mm, places)
+        return tuple(NO_FEMUR if name == THIGH and not seen else name for name, seen in zip(gate, femur, strict=True))
 
     def _number_of(self, k: int) -> int:
         """Number of an axial slice as people count the stored ones, from 1."""
@@ -358,8 +378,8 @@ class _Leg:
         """Put muscles, compartments and plain muscle into the labels; numbers of what was written."""
         numbers: dict[int, str] = {}
         other = self.network.channel(OTHER_MUSCLE)
-        if not self.with_tissues:
-            self.axial[(named > 0) & self.leg] = self._whole()
+        if not self.with_tissues or not self.within_muscle:
+            self.axial[named > 0] = self._whole()
         self._write_unnamed_adductors(named, other, numbers, confidence)
         for position, (channel, name) in enumerate(self.network.muscles):
             here = named == channel

@@ -7,14 +7,31 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from heliotrope.domain.errors import EngineError
 from heliotrope.segment.muscles.network import THIGH
 
 FROM_FOOT_TO_HEAD = ("elsewhere", "knee_or_leg", THIGH, "hip", "elsewhere")
 """Levels in the order in which a stack can show them; a stack may begin and end anywhere."""
-TITLES = {"hip": "hip or buttock", "knee_or_leg": "knee or leg", "elsewhere": "neither thigh, hip, knee nor leg"}
+NO_FEMUR = "no_femur"
+"""Level of slices that the gate takes for a thigh and in which no single bone like a femur is seen."""
+TITLES = {
+    "hip": "hip or buttock",
+    "knee_or_leg": "knee or leg",
+    "elsewhere": "neither thigh, hip, knee nor leg",
+    NO_FEMUR: "no single bone like a femur",
+}
 """What slices that are no thigh are called."""
+LEAST_FEMUR_CM2 = 3.0
+"""A femur has at least this cross-section; an adult's shaft has 5-8, and bones of a leg look smaller to the network.
+Project rule. [cm2]"""
+SECOND_BONE_SHARE = 0.3
+"""A second bone of this share of the first means that this is no thigh. Project rule."""
+FEMUR_REACH_MM = 20.0
+"""Neighbors within this, and always the next ones, help to decide whether there is a femur. Project rule. [mm]"""
+FEMUR_MAJORITY = 0.6
+"""Share of them that must show one. Project rule."""
 _SMALLEST = 0.02
 """No answer of the gate counts as more certain than this: one slice must not outvote its neighbors. Project rule."""
 
@@ -63,6 +80,37 @@ def order_levels(probability: NDArray[np.float64], levels: Sequence[str]) -> tup
     for i in range(len(gain) - 1, 0, -1):
         path.append(int(came_from[i, path[-1]]))
     return tuple(FROM_FOOT_TO_HEAD[state] for state in reversed(path))
+
+
+def show_femur(bone: NDArray[np.bool_], pixel_mm: float, places_mm: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether each slice, by itself and its neighbors, shows one bone as large as a femur.
+
+    Parameters
+    ----------
+    bone : bool array (n, crop, crop)
+        Bone by the network, toward the head.
+    pixel_mm : float
+    places_mm : float array (n,)
+        Along the leg. [mm]
+
+    Returns
+    -------
+    bool array (n,)
+    """
+    single = np.zeros(len(bone), dtype=bool)
+    for i, plane in enumerate(bone):
+        pieces, count = ndimage.label(plane)
+        if count == 0:
+            continue
+        areas = np.sort(np.bincount(pieces.ravel())[1:])[::-1] * pixel_mm**2 / 100.0
+        second = float(areas[1]) if count > 1 else 0.0
+        single[i] = areas[0] >= LEAST_FEMUR_CM2 and second < SECOND_BONE_SHARE * areas[0]
+    shown = np.zeros(len(bone), dtype=bool)
+    order = np.arange(len(bone))
+    for i in range(len(bone)):
+        near = (np.abs(places_mm - places_mm[i]) <= FEMUR_REACH_MM) | (np.abs(order - i) <= 1)
+        shown[i] = float(np.mean(single[near])) >= FEMUR_MAJORITY
+    return shown
 
 
 def describe_refused(levels: Sequence[str], slices: Sequence[int]) -> tuple[str, ...]:
