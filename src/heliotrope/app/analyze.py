@@ -16,9 +16,9 @@ from heliotrope import report
 from heliotrope.app import codec, output_folder
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.person_labels import read_person_labels
-from heliotrope.app.pipeline import PipelineRun, Progress, chosen_stages, run_stages
+from heliotrope.app.pipeline import Failure, PipelineRun, Progress, chosen_stages, run_stages
 from heliotrope.app.registry import STAGES
-from heliotrope.app.result_document import LABELED_IMAGE, result_to_plain
+from heliotrope.app.result_document import CT_IMAGE, LABELED_IMAGE, further_labels_file, result_to_plain
 from heliotrope.app.stage import Stage
 from heliotrope.app.stations import StationReader, placed_in_order, with_stations
 from heliotrope.app.store import StageStore
@@ -27,6 +27,8 @@ from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.study import FileOutcome, Role, Study
 from heliotrope.io import nifti, read_volume, tables
 from heliotrope.stations.place import StationOrder
+
+_NO_LIMB = frozenset({"E_NOT_A_LIMB", "E_NO_LIMB"})
 
 _PROJECTIONS = {Role.RADIOGRAPH, Role.ULTRASOUND}
 _RECORDED_LIBRARIES = ("numpy", "scipy", "numba", "pydicom", "nibabel", "SimpleITK", "scikit-image")
@@ -72,7 +74,8 @@ def analyze_study(
     study : Study
     out : Path
         Folder for ``report.html``, ``result.json``, ``measurements.csv``, ``maps/``, ``labels.nii.gz``,
-        ``labels.json``, ``image.nii.gz`` and ``run.json``.
+        ``labels.json``, ``image.nii.gz`` and ``run.json``; with calcium of a CT also ``ct.nii.gz`` and, beside labels
+        of tissues, ``labels-calcinosis.nii.gz`` with its legend.
 
     Raises
     ------
@@ -118,9 +121,20 @@ def analyze_study(
 
 def _status(run: PipelineRun) -> str:
     delivered = bool(run.result.maps) or any(item.value is not None for item in run.result.measurements)
-    if run.failures and not delivered:
+    hindrances = hindering(run)
+    if hindrances and not delivered:
         return "refused"
-    return "complete" if delivered and not run.failures else "partial"
+    return "complete" if delivered and not hindrances else "partial"
+
+
+def hindering(run: PipelineRun) -> tuple[Failure, ...]:
+    """Failures that keep a run from being complete.
+
+    A CT that was read for calcium is complete where it shows no limb whose tissues could be labeled, as a trunk: the
+    refusal is stated, and names of muscles are all that it takes.
+    """
+    calcium = any(step.name.startswith("calcinosis/") for step in run.result.methods)
+    return tuple(f for f in run.failures if not (calcium and f.stage == "tissues" and f.code in _NO_LIMB))
 
 
 def _provenance(options: AnalyzeOptions, started: datetime) -> dict[str, str]:
@@ -142,6 +156,10 @@ def _write(folder: Path, result: AnalysisResult, document: dict[str, Any], *, sh
         _write_json(folder / "labels.json", codec.legend_to_plain(result.labels.legend))
         if "labels" in result.backgrounds:
             nifti.write_volume(folder / LABELED_IMAGE, result.backgrounds["labels"])
+    for name, labels in result.further_labels.items():
+        nifti.write_labels(folder / further_labels_file(name), labels)
+    if "ct" in result.backgrounds:
+        nifti.write_volume(folder / CT_IMAGE, result.backgrounds["ct"])
     (folder / "measurements.csv").write_text(
         tables.measurements_to_csv(result.measurements), encoding="utf-8", newline=""
     )

@@ -15,6 +15,8 @@ import heliotrope
 from heliotrope import report
 from heliotrope.app import codec, output_folder
 from heliotrope.app.blinding import KEY_FILE, blinded, blinding_key, comparison_id
+from heliotrope.app.calcium_followup import follow_calcinosis, is_single_calcification
+from heliotrope.app.calcium_followup_document import followup_to_plain, followups_to_csv
 from heliotrope.app.matched_part import CommonPart, Matches, common_part, match_all, measure_again, read_images
 from heliotrope.app.result_document import RESEARCH_USE
 from heliotrope.app.timepoints import (
@@ -98,6 +100,7 @@ def compare_folders(
         item.name: _changes(ordered[0], item, numbers, _coverage_obstacle(ordered[0], item, matches, again), limits)
         for item in ordered[1:]
     }
+    calcifications = {item.name: follow_calcinosis(ordered[0], item, limits) for item in ordered[1:]}
     comparison = Comparison(
         timepoints=tuple(ComparedTimepoint(name, tuple(numbers[name].values())) for name in names),
         changes=changes,
@@ -106,6 +109,7 @@ def compare_folders(
         synthetic=any(item.document["study"]["synthetic"] for item in timepoints),
         images=images,
         matches=matches,
+        calcifications={name: found for name, found in calcifications.items() if found is not None},
     )
     document = _to_plain(comparison, part)
     key = None if blind_seed is None else blinding_key(ordered, timepoints, document["comparison"])
@@ -176,7 +180,14 @@ def _site_limits(given: Mapping[str, Any]) -> dict[str, Repeatability]:
                 hint="give 2.77 times the within-subject standard deviation",
                 code="E_REPEATABILITY",
             )
-        limits[quantity] = Repeatability(quantity, coefficient, relative, "the site's own test-retest")
+        known = REPEATABILITY.get(quantity)
+        limits[quantity] = Repeatability(
+            quantity,
+            coefficient,
+            relative,
+            "the site's own test-retest",
+            shared_percent=0.0 if known is None else known.shared_percent,
+        )
     return limits
 
 
@@ -187,9 +198,13 @@ def _changes(
     coverage: Callable[[Measurement], str],
     limits: Mapping[str, Repeatability],
 ) -> tuple[Change, ...]:
-    before, after = (list(numbers[item.name].values()) for item in (first, second))
+    # components are numbered anew at every visit: they are matched by place in `follow_calcinosis`
+    before, after = (
+        [row for row in numbers[item.name].values() if not is_single_calcification(row)] for item in (first, second)
+    )
     found: list[Change] = []
-    for quantity in dict.fromkeys(item.quantity for item in (*before, *after)):
+    nowhere = _without_series(before) & _without_series(after)
+    for quantity in dict.fromkeys(item.quantity for item in (*before, *after) if item.quantity not in nowhere):
         found += find_changes(
             [item for item in before if item.quantity == quantity],
             [item for item in after if item.quantity == quantity],
@@ -198,6 +213,11 @@ def _changes(
             repeatability=limits,
         )
     return tuple(found)
+
+
+def _without_series(measurements: Sequence[Measurement]) -> set[str]:
+    """Quantities for which the study had no series at all."""
+    return {m.quantity for m in measurements if m.missing is not None and m.missing.code == "M_NO_SERIES"}
 
 
 def _to_plain(comparison: Comparison, part: CommonPart | None) -> dict[str, Any]:
@@ -219,6 +239,7 @@ def _to_plain(comparison: Comparison, part: CommonPart | None) -> dict[str, Any]
         "positions": [row for name, found in comparison.matches.items() for row in _positions_to_plain(name, found)],
         "common_part": None if part is None else {"common_mm": part.common_mm, "imaged_mm": dict(part.length_mm)},
         "changes": changes,
+        "calcifications": {name: followup_to_plain(found) for name, found in comparison.calcifications.items()},
     }
 
 
@@ -295,6 +316,9 @@ def _write(folder: Path, comparison: Comparison, document: dict[str, Any], key: 
 
     write("comparison.json", document)
     (folder / "changes.csv").write_text(_to_csv(comparison), encoding="utf-8", newline="")
+    if comparison.calcifications:
+        table = followups_to_csv(comparison.calcifications)
+        (folder / "calcifications.csv").write_text(table, encoding="utf-8", newline="")
     (folder / "report.html").write_text(report.comparison_to_html(comparison), encoding="utf-8")
     if key is not None:
         write(KEY_FILE, key)

@@ -19,6 +19,7 @@ MUSCLE_SOURCES = ("network", "none")
 
 
 _ABOVE_ZERO = (
+    "pixel_size_mm",
     "stir_ratio",
     "stir_ratio_sd",
     "vial_ratio",
@@ -44,7 +45,8 @@ class AnalyzeOptions:
     labels: str | None = _option(
         "A person's labels (NIfTI with legend, DICOM SEG or RTSTRUCT) instead of automatic ones."
     )
-    role: str | None = _option("Role of NIfTI files that have no sidecar, e.g. multi_echo_t2.")
+    role: str | None = _option("Role of NIfTI files and pictures that have no sidecar, e.g. multi_echo_t2, radiograph.")
+    pixel_size_mm: float | None = _option("Pixel size of plain pictures (PNG, JPEG, TIFF) that state none, in mm.")
     study: str | None = _option(
         "Key of one study, where the folder holds several; `heliotrope inspect` lists the keys."
     )

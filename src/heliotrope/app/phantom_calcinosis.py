@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 from heliotrope.app.phantom_bundle import PhantomBundle, PhantomEntry
 from heliotrope.domain.study import Acquisition, Modality, Role
@@ -13,12 +15,9 @@ from heliotrope.phantoms.ct_calcinosis import (
     CtCalcinosisSettings,
     build_ct_calcinosis,
 )
+from heliotrope.phantoms.ct_longitudinal import GROWTH, CtPair, build_ct_pair
 from heliotrope.phantoms.study import SYNTHETIC_NOTE, PhantomSeries
 
-GROWTH = 1.2
-"""Mineral of every lesion at the follow-up of the longitudinal pair, over that at its start."""
-
-_SEED_OF_SECOND_NOISE = 104_729
 _TITLES = {
     CalcinosisVariant.CALCINOSIS: "CT of a thigh with calcinosis in every tissue plane and of every shape.",
     CalcinosisVariant.THIN_SEPTA: "CT of a thigh with calcinosis and septa of 0.3 mm between its muscles.",
@@ -99,19 +98,35 @@ def _two_thighs() -> PhantomEntry:
 
 def _visit(name: str, *, second: bool) -> PhantomEntry:
     title = (
-        f"Follow-up of ct-longitudinal: the same thigh with {100 * (GROWTH - 1):.0f} % more mineral in "
-        "every calcification."
+        "Follow-up of ct-longitudinal: the same thigh laid down anew; some calcifications grew by "
+        f"{100 * (GROWTH - 1):.0f} %, others shrank, came, went, merged or came apart."
         if second
         else "First visit of a pair in time; ct-longitudinal-follow-up with the same seed is the second."
     )
 
     def build(seed: int) -> PhantomBundle:
-        phantom = build_ct_calcinosis(
-            seed, growth=GROWTH if second else 1.0, noise_seed=seed + _SEED_OF_SECOND_NOISE if second else None
-        )
-        return calcinosis_bundle(name, phantom, title, f"ct-longitudinal-{seed}")
+        pair = build_ct_pair(seed)
+        bundle = calcinosis_bundle(name, pair.followup if second else pair.baseline, title, f"ct-longitudinal-{seed}")
+        return replace(bundle, truth={**bundle.truth, **pair_truth(pair)})
 
     return PhantomEntry(title, build)
+
+
+def pair_truth(pair: CtPair) -> dict[str, Any]:
+    """What became of every calcification, by lesion numbers of the two scans, and how the limb was moved."""
+    return {
+        "pose_baseline_to_follow_up": [[round(float(v), 6) for v in row] for row in pair.pose],
+        "courses": [
+            {
+                "before": list(course.before),
+                "after": list(course.after),
+                "mass_before_mg": round(course.mass_before_mg, 4),
+                "mass_after_mg": round(course.mass_after_mg, 4),
+                "course": course.course.value,
+            }
+            for course in pair.courses
+        ],
+    }
 
 
 CALCINOSIS_PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, QuantityText
 from heliotrope.domain.study import Series, Study
 from heliotrope.stations.merge import Harmony
+
+KEPT_BESIDE = frozenset({"calcinosis"})
+"""Stages whose labels are published even where a later stage draws the study's main labels."""
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of stages done, their total, and a line about the one that just ended."""
@@ -61,6 +64,7 @@ class _Progress:
     keys: dict[str, str] = field(default_factory=dict)
     steps: list[MethodStep] = field(default_factory=list)
     not_assessed: list[NotAssessed] = field(default_factory=list)
+    missing: list[Measurement] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -159,6 +163,7 @@ def _where(error: Exception) -> str:
 
 def _leave_out(stage: Stage, missing: Missing, state: _Progress) -> None:
     state.not_assessed.extend(NotAssessed(quantity.key, missing) for quantity in stage.quantities)
+    state.missing.extend(stage.without(missing))
 
 
 def _fail(stage: Stage, failure: Failure, state: _Progress) -> str:
@@ -213,12 +218,12 @@ def _last_labels(outputs: Iterable[StageOutput]) -> LabelMap | None:
 
 def _assemble(study: Study, stages: tuple[Stage, ...], state: _Progress) -> AnalysisResult:
     outputs = list(state.outputs.values())
-    measurements: tuple[Measurement, ...] = tuple(item for output in outputs for item in output.measurements)
+    measurements = (*(item for output in outputs for item in output.measurements), *state.missing)
     delivered = {quantity for output in outputs for quantity in _delivered(output)}
     return AnalysisResult(
         study=study,
         maps=_merged_maps(outputs),
-        labels=_last_labels(outputs),
+        labels=_main_labels(state.outputs),
         measurements=measurements,
         findings=tuple(item for output in outputs for item in output.findings),
         not_assessed=tuple(item for item in _unique(state.not_assessed) if item.quantity not in delivered),
@@ -226,7 +231,25 @@ def _assemble(study: Study, stages: tuple[Stage, ...], state: _Progress) -> Anal
         methods=tuple(state.steps),
         backgrounds={name: volume for output in outputs for name, volume in output.backgrounds.items()},
         quantities={q.key: QuantityText(q.title, q.meaning) for stage in stages for q in stage.quantities},
+        further_labels=_further_labels(state.outputs),
     )
+
+
+def _drawn(outputs: Mapping[str, StageOutput]) -> dict[str, LabelMap]:
+    return {name: output.labels for name, output in outputs.items() if output.labels is not None}
+
+
+def _main_labels(outputs: Mapping[str, StageOutput]) -> LabelMap | None:
+    """The label map that regions are measured in: the last one, calcium's only where there is no other."""
+    drawn = _drawn(outputs)
+    tissues = [labels for name, labels in drawn.items() if name not in KEPT_BESIDE]
+    return next(reversed(tissues or list(drawn.values())), None)
+
+
+def _further_labels(outputs: Mapping[str, StageOutput]) -> dict[str, LabelMap]:
+    """Label maps of other things than tissues, beside the main one."""
+    main = _main_labels(outputs)
+    return {name: labels for name, labels in _drawn(outputs).items() if name in KEPT_BESIDE and labels is not main}
 
 
 def _unique(items: Iterable[NotAssessed]) -> list[NotAssessed]:

@@ -85,7 +85,12 @@ def relabel(
     """
     record = _finished_run(folder)
     options = _options_of(record)
-    study = read_study(_source(folder, study_path, options), role=options.role, study_key=options.study)
+    study = read_study(
+        _source(folder, study_path, options),
+        role=options.role,
+        study_key=options.study,
+        pixel_size_mm=options.pixel_size_mm,
+    )
     before = _labels_of(folder)
     history = _history(folder)
     number = len(history) + 1

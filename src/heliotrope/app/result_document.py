@@ -13,10 +13,14 @@ from typing import Any
 import heliotrope
 from heliotrope.app import codec
 from heliotrope.app.pipeline import Failure
+from heliotrope.domain.images import LabelMap
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.study import FileOutcome
 
 SCHEMA_ID = "heliotrope-result/1"
+CT_IMAGE = "ct.nii.gz"
+"""The CT on which calcium was sought: published, so that a later visit can be shown beside it."""
+
 LABELED_IMAGE = "image.nii.gz"
 """Gray image on which the labels were drawn."""
 RESEARCH_USE = "For research and decision support. Not a medical device; gives no diagnosis and no order."
@@ -28,6 +32,23 @@ def result_schema() -> dict[str, Any]:
     text = resources.files("heliotrope.app").joinpath("schemas/result-1.schema.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
+
+
+def further_labels_file(stage: str) -> str:
+    """Name of the file that holds a stage's labels beside ``labels.nii.gz``."""
+    return f"labels-{stage}.nii.gz"
+
+
+def _labels_to_plain(labels: LabelMap, file: str) -> dict[str, Any]:
+    return {
+        "file": file,
+        "source": labels.source,
+        "shape": list(labels.grid.shape),
+        "spacing_mm": [round(value, 4) for value in labels.grid.spacing_mm],
+        "legend": codec.legend_to_plain(labels.legend),
+        "confidence": {str(number): value for number, value in sorted(labels.confidence.items())},
+        "notes": list(labels.notes),
+    }
 
 
 def result_to_plain(
@@ -57,15 +78,16 @@ def result_to_plain(
         "labels": None
         if result.labels is None
         else {
-            "file": "labels.nii.gz",
+            **_labels_to_plain(result.labels, "labels.nii.gz"),
             "image": LABELED_IMAGE if "labels" in result.backgrounds else None,
-            "source": result.labels.source,
-            "shape": list(result.labels.grid.shape),
-            "spacing_mm": [round(value, 4) for value in result.labels.grid.spacing_mm],
-            "legend": codec.legend_to_plain(result.labels.legend),
-            "confidence": {str(number): value for number, value in sorted(result.labels.confidence.items())},
-            "notes": list(result.labels.notes),
         },
+        "further_labels": [
+            {
+                **_labels_to_plain(labels, further_labels_file(name)),
+                "image": CT_IMAGE if "ct" in result.backgrounds else None,
+            }
+            for name, labels in result.further_labels.items()
+        ],
         "measurements": [codec.measurement_to_plain(item) for item in result.measurements],
         "findings": [codec.finding_to_plain(item) for item in result.findings],
         "not_assessed": [codec.not_assessed_to_plain(item) for item in result.not_assessed],

@@ -106,6 +106,11 @@ class StageOutput:
     carried: tuple[LabelMap, ...] = ()
 
 
+def _nothing(missing: Missing) -> tuple[Measurement, ...]:
+    del missing
+    return ()
+
+
 @dataclass(frozen=True)
 class Stage:
     """One step from a study toward its result.
@@ -132,6 +137,8 @@ class Stage:
     by_station : bool
         Reads every voxel for itself: of a series joined from stations it runs on each station alone, and the maps are
         joined afterward without averaging.
+    without : callable
+        Measurements, each with its reason, that stand in the result when the stage could not run.
     """
 
     name: str
@@ -141,5 +148,6 @@ class Stage:
     run: Callable[[StageInput], StageOutput]
     uses: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    without: Callable[[Missing], tuple[Measurement, ...]] = _nothing
     material: Callable[[], str] | None = None
     by_station: bool = False

@@ -117,13 +117,14 @@ def require_one_patient(timepoints: Sequence[Timepoint]) -> tuple[str, ...]:
 
 
 def same_scanner(first: Timepoint, second: Timepoint, quantity: str) -> bool:
-    """Whether the series behind a quantity name one manufacturer, model and field strength."""
+    """Whether the series behind a quantity name one manufacturer, model, field strength and CT kernel."""
     return _scanners(first, quantity) == _scanners(second, quantity)
 
 
 def _scanners(timepoint: Timepoint, quantity: str) -> set[tuple[Any, ...]]:
     rows = timepoint.series_behind(quantity)
-    return {(row["manufacturer"], row["model"], row["field_strength_t"]) for row in rows}
+    names = ("manufacturer", "model", "field_strength_t", "convolution_kernel")
+    return {tuple(row[name] for name in names) for row in rows}
 
 
 def obstacle(first: Timepoint, second: Timepoint, measurement: Measurement) -> str:
@@ -168,9 +169,8 @@ def _protocol_change(before: dict[str, Any], after: dict[str, Any]) -> str:
     for name, words in (("repetition_time_ms", "repetition time"), ("slice_thickness_mm", "slice thickness")):
         if _far(before[name], after[name], relative=SIZE_TOLERANCE):
             return f"{words} {before[name]} and {after[name]}"
-    for name, words in (("tube_voltage_kv", "tube voltage"), ("convolution_kernel", "reconstruction kernel")):
-        if before[name] != after[name]:
-            return f"{words} differs"
+    if before["tube_voltage_kv"] != after["tube_voltage_kv"]:
+        return f"tube voltage {before['tube_voltage_kv']} and {after['tube_voltage_kv']} kV"
     return ""
 
 

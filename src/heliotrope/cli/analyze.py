@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from heliotrope.app.analyze import Outcome, analyze_study
+from heliotrope.app.analyze import Outcome, analyze_study, hindering
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.relabel import remember_source
 from heliotrope.cli.plan_file import read_mapping
@@ -25,7 +25,7 @@ def register(application: typer.Typer) -> None:
 
 
 def analyze(
-    study: Path = typer.Argument(..., help="Folder, .zip, DICOMDIR, DICOM or NIfTI file.", metavar="STUDY"),
+    study: Path = typer.Argument(..., help="Folder, .zip, DICOMDIR, DICOM, NIfTI or picture file.", metavar="STUDY"),
     out: Path = typer.Option(..., "--out", help="Folder for the results.", metavar="DIR"),
     labels: str | None = typer.Option(
         None, "--labels", help="A person's labels in place of the automatic ones.", metavar="PATH"
@@ -33,7 +33,10 @@ def analyze(
     plan: Path | None = typer.Option(
         None, "--plan", help="YAML or JSON file with options; flags override it.", metavar="FILE"
     ),
-    role: str | None = typer.Option(None, "--role", help="Role of NIfTI files that have no sidecar."),
+    role: str | None = typer.Option(None, "--role", help="Role of NIfTI files and pictures that have no sidecar."),
+    pixel_size_mm: float | None = typer.Option(
+        None, "--pixel-size-mm", help="Pixel size of plain pictures that state none.", metavar="MM"
+    ),
     study_key: str | None = typer.Option(
         None, "--study", help="Key of one study, where the folder holds several.", metavar="KEY"
     ),
@@ -56,6 +59,7 @@ def analyze(
     options = options.overridden_by(
         labels=labels,
         role=role,
+        pixel_size_mm=pixel_size_mm,
         study=study_key,
         station_order=station_order,
         only=tuple(only),
@@ -66,7 +70,7 @@ def analyze(
 
 def run_analysis(study_path: Path, out: Path, options: AnalyzeOptions) -> Outcome:
     """Read and analyze a study, with progress on stderr."""
-    study = read_study(study_path, role=options.role, study_key=options.study)
+    study = read_study(study_path, role=options.role, study_key=options.study, pixel_size_mm=options.pixel_size_mm)
     with stage_progress() as progress:
         outcome = analyze_study(study, out, options, progress=progress)
     remember_source(out, study_path, options)
@@ -98,6 +102,9 @@ def _summary(outcome: Outcome) -> str:
     ]
     if refused:
         lines.append(f"{refused} files refused; the report lists each with its code")
-    lines += [f"failed: {failure.stage}: {failure.message} [{failure.code}]" for failure in outcome.run.failures]
+    hindrances = hindering(outcome.run)
+    for failure in outcome.run.failures:
+        word = "failed" if failure in hindrances else "left out"
+        lines.append(f"{word}: {failure.stage}: {failure.message} [{failure.code}]")
     lines.append(f"report: {outcome.report_path}")
     return "\n".join(lines)

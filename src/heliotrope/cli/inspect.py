@@ -26,8 +26,8 @@ def register(application: typer.Typer) -> None:
 
 
 def inspect(
-    study: Path = typer.Argument(..., help="Folder, .zip, DICOMDIR, DICOM or NIfTI file.", metavar="STUDY"),
-    role: str | None = typer.Option(None, "--role", help="Role of NIfTI files that have no sidecar."),
+    study: Path = typer.Argument(..., help="Folder, .zip, DICOMDIR, DICOM, NIfTI or picture file.", metavar="STUDY"),
+    role: str | None = typer.Option(None, "--role", help="Role of NIfTI files and pictures that have no sidecar."),
     show_identifiers: bool = typer.Option(
         False, "--show-identifiers", help="Show series descriptions, dates and UIDs."
     ),

@@ -37,6 +37,9 @@ class Repeatability:
         Key of the ledger; None for a site's own value.
     across_scanners : float or None
         The coefficient to use when the scanners differ; None forbids the comparison.
+    shared_percent : float
+        Half-width of the part of each number's interval that is an error both visits share, as a method's bias; it
+        cancels in the difference. [% of the number]
     """
 
     quantity: str
@@ -45,6 +48,7 @@ class Repeatability:
     origin: str
     evidence: str | None = None
     across_scanners: float | None = None
+    shared_percent: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.change import Change
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.lesions import CalcinosisFollowUp
 from heliotrope.domain.measurement import Measurement, Missing
 
 
@@ -71,6 +72,8 @@ class Comparison:
         By timepoint; those whose folder holds labels.
     matches : mapping of str to tuple of PositionMatch, or Missing
         Per follow-up: each limb that was matched with the baseline, or why none could be.
+    calcifications : mapping of str to CalcinosisFollowUp
+        Per follow-up name, where a CT of both visits was assessed for calcium.
     """
 
     timepoints: tuple[ComparedTimepoint, ...]
@@ -80,3 +83,4 @@ class Comparison:
     synthetic: bool = False
     images: Mapping[str, ComparedImages] = field(default_factory=dict)
     matches: Mapping[str, tuple[PositionMatch, ...] | Missing] = field(default_factory=dict)
+    calcifications: Mapping[str, CalcinosisFollowUp] = field(default_factory=dict)

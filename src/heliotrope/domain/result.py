@@ -100,6 +100,8 @@ class AnalysisResult:
         Named gray images on which maps and labels are shown, e.g. ``"labels"`` for the image they were drawn on.
     quantities : mapping of str to QuantityText
         Title and meaning of every quantity that the stages of this run know.
+    further_labels : mapping of str to LabelMap
+        Label maps besides `labels`, by the stage that drew them; e.g. calcifications on CT beside tissues on MR.
     """
 
     study: Study
@@ -114,3 +116,4 @@ class AnalysisResult:
     verdicts: tuple[Verdict, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
     quantities: Mapping[str, QuantityText] = field(default_factory=dict)
+    further_labels: Mapping[str, LabelMap] = field(default_factory=dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from heliotrope.domain.anatomy import Region, TissuePlane
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
@@ -10,6 +12,7 @@ from heliotrope.measure.calcium import Burden
 from heliotrope.segment.calcium.candidates import Exclusion
 from heliotrope.segment.calcium.components import CalciumShape, Component, PlaneDetail
 from heliotrope.segment.calcium.find import Calcinosis
+from heliotrope.segment.calcium.places import Place
 
 SUPERFICIAL_PLANES = frozenset({TissuePlane.CUTANEOUS, TissuePlane.SUBCUTANEOUS, TissuePlane.SUPERFICIAL})
 """Planes outside the deep fascia."""
@@ -42,8 +45,16 @@ def blane_patterns(components: tuple[Component, ...]) -> frozenset[str]:
     return frozenset(out)
 
 
+def patterns_by_region(components: tuple[Component, ...], places: Mapping[int, Place]) -> dict[str, tuple[str, ...]]:
+    """`blane_patterns` of each body region, as sets: regions and patterns in alphabetic order, never ranked."""
+    regions: dict[str, list[Component]] = {}
+    for c in components:
+        regions.setdefault(places[c.number].region_title, []).append(c)
+    return {region: tuple(sorted(blane_patterns(tuple(mine)))) for region, mine in sorted(regions.items())}
+
+
 def find_calcinosis_statements(
-    found: Calcinosis, burdens: tuple[Burden, ...], measurements: tuple[Measurement, ...]
+    found: Calcinosis, burdens: tuple[Burden, ...], measurements: tuple[Measurement, ...], places: Mapping[int, Place]
 ) -> tuple[Finding, ...]:
     """Statements on calcium in CT.
 
@@ -53,6 +64,8 @@ def find_calcinosis_statements(
     burdens : tuple of Burden
     measurements : tuple of Measurement
         Of `summarize_calcium`.
+    places : mapping of int to Place
+        Of every component.
 
     Returns
     -------
@@ -73,14 +86,18 @@ def find_calcinosis_statements(
         limits.append(
             f"Slices are {found.spacing[2]:.1f} mm apart: plane calls of small components are uncertain above 1.5 mm."
         )
-    out = [_total(found, burdens, totals, tuple(limits)), *_outside(found)]
+    out = [_total(found, burdens, totals, tuple(limits), places), *_outside(found)]
     if found.components:
-        out.insert(1, _table(found, burdens))
+        out.insert(1, _table(found, burdens, places))
     return tuple(out)
 
 
 def _total(
-    found: Calcinosis, burdens: tuple[Burden, ...], totals: tuple[Measurement, ...], limits: tuple[str, ...]
+    found: Calcinosis,
+    burdens: tuple[Burden, ...],
+    totals: tuple[Measurement, ...],
+    limits: tuple[str, ...],
+    places: Mapping[int, Place],
 ) -> Finding:
     if not found.components:
         return Finding(
@@ -100,17 +117,21 @@ def _total(
         planes[c.plane] = planes.get(c.plane, 0.0) + b.mass_mg
         shapes[c.shape] = shapes.get(c.shape, 0.0) + b.mass_mg
     patterns = sorted(blane_patterns(found.components))
+    by_region = patterns_by_region(found.components, places)
     order = sorted(planes, key=lambda p: -planes[p])
     words = ", ".join(f"{plane} {100 * planes[plane] / max(mass, 1e-9):.0f} %" for plane in order)
     count = len(found.components)
     statement = (
         f"{count} calcification{'s' if count > 1 else ''} of the soft tissue, {volume:.2f} mL, {mass:.0f} "
         "mg hydroxyapatite "
-        f"equivalent; by mass: {words}."
+        f"equivalent; by mass: {words}. Published pattern names that fit: "
+        + "; ".join(f"{region}: {', '.join(held)}" for region, held in by_region.items())
+        + "."
     )
     details: dict[str, str | float | None] = {
         "components": float(count),
         "patterns": "; ".join(patterns),
+        **{f"patterns_{region.replace(' ', '_')}": "; ".join(held) for region, held in by_region.items()},
         **{f"mass_mg_plane_{plane}": value for plane, value in planes.items()},
         **{f"mass_mg_shape_{shape}": value for shape, value in shapes.items()},
     }
@@ -132,13 +153,15 @@ def _total(
     )
 
 
-def _table(found: Calcinosis, burdens: tuple[Burden, ...]) -> Finding:
+def _table(found: Calcinosis, burdens: tuple[Burden, ...], places: Mapping[int, Place]) -> Finding:
     """Lesion table: `details` holds one ``component_N_...`` group per lesion, heaviest first."""
     rows = sorted(zip(found.components, burdens, strict=True), key=lambda row: -row[1].mass_mg)
     details: dict[str, str | float | None] = {"rows": float(min(len(rows), _LISTED))}
     for c, b in rows[:_LISTED]:
         key = f"component_{c.number}"
-        details[f"{key}_side"] = str(c.side) if c.side is not None else None
+        place = places[c.number]
+        details[f"{key}_region"] = place.region_title
+        details[f"{key}_place"] = place.words
         details[f"{key}_plane"] = str(c.plane)
         details[f"{key}_second_plane"] = str(c.second_plane) if c.second_plane is not None else None
         details[f"{key}_shape"] = str(c.shape)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.change import Change, ChangeVerdict, Repeatability
 from heliotrope.domain.measurement import Measurement
+from heliotrope.measure.calcium import MODEL_ERROR
 from heliotrope.measure.change import difference_interval, error_limit, probability_of_increase
 
 _DEFAULT, _BORROWED = (
@@ -24,8 +25,9 @@ def _row(
     relative: bool = False,
     origin: str = _DEFAULT,
     across_scanners: float | None = None,
+    shared_percent: float = 0.0,
 ) -> tuple[str, Repeatability]:
-    return quantity, Repeatability(quantity, coefficient, relative, origin, evidence, across_scanners)
+    return quantity, Repeatability(quantity, coefficient, relative, origin, evidence, across_scanners, shared_percent)
 
 
 REPEATABILITY: Mapping[str, Repeatability] = MappingProxyType(
@@ -50,15 +52,31 @@ REPEATABILITY: Mapping[str, Repeatability] = MappingProxyType(
             _row("t2_edema_fraction", 10.0, "change-edema-default"),
             _row("edema_load", 25.0, "change-edema-default", relative=True),
             _row("t2_edema_load", 25.0, "change-edema-default", relative=True),
-            _row("calcinosis_mass", 15.0, "change-calcium-default", relative=True, across_scanners=30.0),
-            _row("calcinosis_volume", 15.0, "change-calcium-default", relative=True, across_scanners=30.0),
+            *(
+                _row(
+                    quantity,
+                    15.0,
+                    "change-calcium-default",
+                    relative=True,
+                    across_scanners=30.0,
+                    shared_percent=100 * MODEL_ERROR,
+                )
+                for quantity in ("calcinosis_mass", "calcinosis_volume")
+            ),
             _row(
-                "calcinosis_area",
+                "calcinosis_projected_area",
                 25.0,
                 "change-radiograph-borrowed",
                 relative=True,
                 origin=_BORROWED,
                 across_scanners=25.0,
+            ),
+            _row(
+                "calcinosis_integrated_opacity",
+                25.0,
+                "change-radiograph-borrowed",
+                relative=True,
+                origin=_BORROWED,
             ),
         )
     )
@@ -146,12 +164,18 @@ def _judged(before: Measurement, after: Measurement, same_scanner: bool, known: 
     difference = after.value - before.value
     verdict, reason, origin = ChangeVerdict.UNJUDGED, "no repeatability is known for this number", ""
     limit: float | None = None
-    interval = difference_interval(before, after)
+    shared = 0.0 if known is None else known.shared_percent
+    interval = difference_interval(before, after, shared_percent=shared)
     if known is not None and before.statistic in LOCATION_STATISTICS:
         limit = error_limit(known, before.value, same_scanner=same_scanner)
         origin = known.origin
-        if limit is None:
-            verdict, reason = ChangeVerdict.NOT_COMPARABLE, "the scanner changed and no limit across scanners is known"
+        if limit == 0 and interval is None and difference != 0:
+            reason = "the baseline is 0, of which no percentage can be taken"
+        elif limit is None:
+            verdict, reason = (
+                ChangeVerdict.NOT_COMPARABLE,
+                "scanner or kernel changed and no limit across is known",
+            )
         elif abs(difference) <= limit:
             verdict, reason = ChangeVerdict.WITHIN, ""
         elif interval is not None and interval[0] <= 0 <= interval[1]:

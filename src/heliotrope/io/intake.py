@@ -15,6 +15,7 @@ from heliotrope.io.frames import DicomFrame, FrameFacts
 from heliotrope.io.identity import SYNTHETIC_KEY, Patient, pseudonym_key, study_key, subject_key
 from heliotrope.io.media import is_media_directory, list_media
 from heliotrope.io.nifti_intake import NiftiFrame, is_nifti_name, nifti_studies, read_nifti_volume
+from heliotrope.io.pictures import PictureFrame, is_picture_name, picture_studies, read_picture_volume
 from heliotrope.io.pixels import read_dicom_volume
 from heliotrope.io.scan import Scanned, ScannedObject, scan
 from heliotrope.io.series import object_series, series_of
@@ -39,15 +40,19 @@ def role_of(text: str) -> Role:
         raise OptionError(f"unknown role {text!r}", hint=f"use one of: {known}", code="E_OPTION") from None
 
 
-def read_study(path: Path | str, *, role: str | None = None, study_key: str | None = None) -> Study:
+def read_study(
+    path: Path | str, *, role: str | None = None, study_key: str | None = None, pixel_size_mm: float | None = None
+) -> Study:
     """Read the one study that a folder, archive, media directory or file holds.
 
     Parameters
     ----------
     path : Path or str
-        Folder of any nesting, ``.zip``, DICOMDIR, DICOM or NIfTI file.
+        Folder of any nesting, ``.zip``, DICOMDIR, DICOM, NIfTI or picture file.
     role : str or None
-        Role of NIfTI files that do not state one.
+        Role of NIfTI files and plain pictures that do not state one.
+    pixel_size_mm : float or None
+        Pixel size of plain pictures that do not state one. [mm]
     study_key : str or None
         Which study to take where one patient has several.
 
@@ -58,7 +63,7 @@ def read_study(path: Path | str, *, role: str | None = None, study_key: str | No
     OptionError
         Unknown role.
     """
-    studies, conflict = _read(Path(path), role)
+    studies, conflict = _read(Path(path), role, pixel_size_mm)
     images = [study for study in studies if study.series]
     if not images:
         files = tuple(record for study in studies for record in study.files)
@@ -93,12 +98,12 @@ def read_study(path: Path | str, *, role: str | None = None, study_key: str | No
     return images[0]
 
 
-def read_studies(path: Path | str, *, role: str | None = None) -> tuple[Study, ...]:
+def read_studies(path: Path | str, *, role: str | None = None, pixel_size_mm: float | None = None) -> tuple[Study, ...]:
     """All studies an input holds, of any number of patients, oldest first.
 
     Stray files of an input with several studies are carried by a last study without series.
     """
-    return _read(Path(path), role)[0]
+    return _read(Path(path), role, pixel_size_mm)[0]
 
 
 def read_volume(series: Series) -> Volume:
@@ -108,6 +113,8 @@ def read_volume(series: Series) -> Volume:
     """
     if series.frames and (isinstance(series.frames[0], NiftiFrame) or is_nifti_name(series.frames[0].path)):
         return read_nifti_volume(series)
+    if series.frames and (isinstance(series.frames[0], PictureFrame) or is_picture_name(series.frames[0].path)):
+        return read_picture_volume(series)
     if not all(isinstance(frame, DicomFrame) for frame in series.frames):
         series = replace(series, frames=_located(series))
     return read_dicom_volume(series)
@@ -141,7 +148,7 @@ def _account(files: Sequence[FileRecord]) -> str:
     return f"{len(files)} files ({words})" if words else f"{len(files)} files"
 
 
-def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
+def _read(path: Path, role: str | None, pixel_size_mm: float | None) -> tuple[tuple[Study, ...], str | None]:
     wanted = None if role is None else role_of(role)
     listing = list_media(path) if is_media_directory(path) else list_input(path)
     entries, aside = _set_aside(listing.entries)
@@ -150,12 +157,17 @@ def _read(path: Path, role: str | None) -> tuple[tuple[Study, ...], str | None]:
     other = [entry for entry in entries if entry not in set(nifti)]
     nifti_read = nifti_studies(nifti, companions, wanted) if nifti else None
     used_companions = nifti_read.companions if nifti_read else {}
-    scanned = list(scan([entry for entry in other if entry.name not in used_companions]))
+    pictures = [entry for entry in other if is_picture_name(entry.name)]
+    pictured = picture_studies(pictures, companions, wanted, pixel_size_mm) if pictures else None
+    taken = {record.path for record in pictured[0].files} if pictured else set()
+    scanned = list(scan([entry for entry in other if entry.name not in {*used_companions, *taken}]))
     dicom, stray, conflict = _dicom_studies(scanned)
     stray += [*listing.turned_away, *aside]
     studies = list(dicom)
     if nifti_read is not None:
-        studies = _join(studies, list(nifti_read.studies))
+        studies = _join(studies, list(nifti_read.studies), "NIfTI files")
+    if pictured is not None:
+        studies = _join(studies, [pictured[0]], "pictures")
     studies.sort(key=lambda study: (study.acquired_on or "9999", study.key))
     if not studies:
         return (Study("study-none", None, None, (), tuple(sorted(stray, key=lambda r: r.path))),), conflict
@@ -191,8 +203,8 @@ def _set_aside(entries: Sequence[Entry]) -> tuple[list[Entry], list[FileRecord]]
     return kept, aside
 
 
-def _join(dicom: list[Study], nifti: list[Study]) -> list[Study]:
-    """NIfTI files that name no subject belong to the only DICOM study beside them."""
+def _join(dicom: list[Study], nifti: list[Study], what: str) -> list[Study]:
+    """Files that name no subject belong to the only study beside them."""
     if len(dicom) != 1 or len(nifti) != 1 or nifti[0].subject_key is not None:
         return dicom + nifti
     return [
@@ -200,7 +212,7 @@ def _join(dicom: list[Study], nifti: list[Study]) -> list[Study]:
             dicom[0],
             series=renumbered((*dicom[0].series, *nifti[0].series)),
             files=(*dicom[0].files, *nifti[0].files),
-            notes=(*dicom[0].notes, *nifti[0].notes, "NIfTI files beside the DICOM study were taken to belong to it"),
+            notes=(*dicom[0].notes, *nifti[0].notes, f"{what} beside the study were taken to belong to it"),
         )
     ]
 

@@ -49,7 +49,11 @@ def nifti_stem(name: str) -> str:
 
 
 def write_volume(path: Path, volume: Volume) -> Path:
-    """Write a signal image (float32, or complex64) as NIfTI; ``.nii.gz`` is compressed."""
+    """Write a signal image (float32, or complex64; CT in whole HU as int16) as NIfTI; ``.nii.gz`` is compressed."""
+    if volume.unit is Unit.HOUNSFIELD:
+        limits = np.iinfo(np.int16)
+        whole = np.clip(np.rint(volume.data), limits.min, limits.max).astype(np.int16)
+        return _write(path, whole, volume.grid, volume.unit.value)
     kind = np.complex64 if np.iscomplexobj(volume.data) else np.float32
     return _write(path, np.asarray(volume.data, dtype=kind), volume.grid, volume.unit.value)
 

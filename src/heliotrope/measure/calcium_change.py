@@ -1,81 +1,72 @@
-"""The same calcifications at two timepoints: which are new, gone, grown, shrunk or merged, against error."""
+"""The same calcifications at two timepoints: which are new, gone, grown, shrunk, merged or split, against error."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from heliotrope.domain.change import ChangeVerdict, Repeatability
 from heliotrope.domain.errors import GeometryError
-from heliotrope.segment.calcium.geometry import Spacing, dilate
-
-MATCHED_PROTOCOL_LIMIT = 0.15
-"""Relative mass change that measurement error can explain with one protocol; a project rule."""
-
-OTHER_PROTOCOL_LIMIT = 0.30
-"""The same with different protocols; a project rule."""
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.lesions import Lesion, LesionChange, LesionCourse
+from heliotrope.measure.calcium import MODEL_ERROR
+from heliotrope.measure.change import error_limit
+from heliotrope.segment.calcium.geometry import Spacing, distance_to, grow_box
 
 LEAST_TRENDED_MM3 = 50.0
 """Smaller calcifications are not trended. [mm3]"""
 
-_REACH_MM = 3.0
+REACH_MM = 3.0
+"""Calcifications of two visits that come nearer than this are one where neither overlaps another (spec C11). [mm]"""
 
+OVERLAP_MM = 1.0
+"""Gap below which two count as overlapping, since voxels round. Project rule. [mm]"""
 
-class Course(StrEnum):
-    """What became of a calcification."""
+LEAST_SEEN = 0.9
+"""Share of a calcification that must lie in the other scan for it to be compared. Project rule."""
 
-    NEW = "new"
-    RESOLVED = "resolved"
-    GROWN = "grown"
-    SHRUNK = "shrunk"
-    MERGED = "merged"
-    UNCHANGED = "within measurement error"
-    TOO_SMALL = "too small to trend"
-
-
-@dataclass(frozen=True)
-class ComponentChange:
-    """One group of calcifications that overlap between timepoints.
-
-    Parameters
-    ----------
-    before, after : tuple of int
-        Components at baseline and follow-up.
-    mass_before_mg, mass_after_mg : float
-        [mg]
-    course : Course
-    """
-
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    mass_before_mg: float
-    mass_after_mg: float
-    course: Course
+Position = tuple[float, float, float]
 
 
 def match_components(
     before: NDArray[np.int32],
     after: NDArray[np.int32],
-    masses_before_mg: dict[int, float],
-    masses_after_mg: dict[int, float],
-    spacing: Spacing,
+    lesions_before: Mapping[int, Lesion],
+    lesions_after: Mapping[int, Lesion],
+    grid: Grid,
     *,
+    repeatability: Repeatability,
     same_protocol: bool,
-) -> tuple[ComponentChange, ...]:
+    outside_before: frozenset[int] = frozenset(),
+    outside_after: frozenset[int] = frozenset(),
+    obstacle: str = "",
+) -> tuple[LesionChange, ...]:
     """Components of two registered scans, grouped where they come within 3 mm of each other.
 
     Parameters
     ----------
     before, after : int32 arrays (x, y, z)
         Components on one grid; the follow-up registered on the bone of the baseline.
-    masses_before_mg, masses_after_mg : dict
-        Mass by component. [mg]
-    spacing : tuple of 3 floats
-        [mm]
+    lesions_before, lesions_after : mapping of int to Lesion
+        What each scan says of its components; components not named here are not matched.
+    grid : Grid
+        Of both arrays.
+    repeatability : Repeatability
+        Of the mass.
     same_protocol : bool
-        Same scanner, voltage, kernel and slice thickness.
+        Same scanner and kernel; otherwise the coefficient across scanners is used.
+    outside_before, outside_after : frozenset of int
+        Components that do not lie in the other scan.
+    obstacle : str
+        Why masses may not be compared at all, e.g. another tube voltage; empty when they may.
+
+    Returns
+    -------
+    tuple of LesionChange
+        Heaviest first.
 
     Raises
     ------
@@ -87,36 +78,146 @@ def match_components(
             f"calcification of two timepoints: shapes {before.shape} and {after.shape} differ",
             hint="register the follow-up onto the baseline's grid",
         )
-    limit = MATCHED_PROTOCOL_LIMIT if same_protocol else OTHER_PROTOCOL_LIMIT
-    voxel = float(np.prod(spacing))
-    pairs = set()
-    for n in masses_before_mg:
-        near = dilate(before == n, _REACH_MM, spacing)
-        pairs |= {(n, int(m)) for m in np.unique(after[near & (after > 0)])}
+    pairs = _touching(before, after, set(lesions_before), set(lesions_after), grid.spacing_mm)
+    centers = [_centers(numbers, grid) for numbers in (before, after)]
     out = []
-    for olds, news in _groups(set(masses_before_mg), set(masses_after_mg), pairs):
-        first = sum(masses_before_mg[n] for n in olds)
-        second = sum(masses_after_mg[n] for n in news)
-        sizes = (float(np.isin(before, olds).sum()) * voxel, float(np.isin(after, news).sum()) * voxel)
-        out.append(ComponentChange(olds, news, first, second, _course(olds, news, first, second, max(sizes), limit)))
-    return tuple(out)
+    for olds, news in _groups(set(lesions_before), set(lesions_after), pairs):
+        first, second = tuple(lesions_before[n] for n in olds), tuple(lesions_after[n] for n in news)
+        seen = not (set(olds) & outside_before or set(news) & outside_after)
+        places = [centers[0][n] for n in olds if n in centers[0]] or [centers[1][n] for n in news if n in centers[1]]
+        at = np.mean(places, axis=0) if places else np.full(3, np.nan)
+        change = judge_lesion(
+            first,
+            second,
+            (float(at[0]), float(at[1]), float(at[2])),
+            repeatability=repeatability,
+            same_protocol=same_protocol,
+            obstacle=obstacle,
+            seen_in_both=seen,
+        )
+        out.append(change)
+    return tuple(sorted(out, key=lambda change: -max(change.mass_before_mg, change.mass_after_mg)))
 
 
-def _course(
-    olds: tuple[int, ...], news: tuple[int, ...], first: float, second: float, size_mm3: float, limit: float
-) -> Course:
-    if not olds:
-        return Course.NEW
-    if not news:
-        return Course.RESOLVED
-    if size_mm3 < LEAST_TRENDED_MM3 or first <= 0:
-        return Course.TOO_SMALL
-    change = second / first - 1
-    if len(news) < len(olds) and change > -limit:
-        return Course.MERGED
-    if abs(change) <= limit:
-        return Course.UNCHANGED
-    return Course.GROWN if change > 0 else Course.SHRUNK
+def judge_lesion(
+    before: tuple[Lesion, ...],
+    after: tuple[Lesion, ...],
+    position_mm: Position,
+    *,
+    repeatability: Repeatability,
+    same_protocol: bool,
+    obstacle: str = "",
+    seen_in_both: bool = True,
+) -> LesionChange:
+    """What became of one group of calcifications; see `match_components`."""
+    first, second = sum(lesion.mass_mg for lesion in before), sum(lesion.mass_mg for lesion in after)
+
+    def answer(
+        course: LesionCourse,
+        verdict: ChangeVerdict = ChangeVerdict.NOT_COMPARABLE,
+        *,
+        limit: float | None = None,
+        reason: str = "",
+    ) -> LesionChange:
+        both = bool(before and after)
+        return LesionChange(
+            before,
+            after,
+            course,
+            verdict,
+            second - first if both and not obstacle and seen_in_both else None,
+            _interval(before, after) if both and not obstacle and seen_in_both else None,
+            limit,
+            position_mm,
+            reason,
+        )
+
+    if not seen_in_both:
+        return answer(LesionCourse.OUTSIDE, reason="it does not lie wholly within both scans")
+    if obstacle:
+        return answer(LesionCourse.NOT_COMPARED, reason=obstacle)
+    size = max(sum(lesion.volume_mm3 for lesion in group) for group in (before, after))
+    if size < LEAST_TRENDED_MM3:
+        return answer(LesionCourse.TOO_SMALL, ChangeVerdict.UNJUDGED, reason=f"below {LEAST_TRENDED_MM3:g} mm3")
+    if not before:
+        return answer(LesionCourse.NEW, ChangeVerdict.INCREASE)
+    if not after:
+        return answer(LesionCourse.RESOLVED, ChangeVerdict.DECREASE)
+    limit = error_limit(repeatability, first, same_scanner=same_protocol)
+    if limit is None:
+        return answer(LesionCourse.NOT_COMPARED, reason="scanner or kernel changed and no limit across is known")
+    interval = _interval(before, after)
+    beyond = abs(second - first) > limit and not (interval is not None and interval[0] <= 0 <= interval[1])
+    verdict = ChangeVerdict.WITHIN
+    if beyond:
+        verdict = ChangeVerdict.INCREASE if second > first else ChangeVerdict.DECREASE
+    if len(before) != len(after):
+        return answer(LesionCourse.MERGED if len(after) < len(before) else LesionCourse.SPLIT, verdict, limit=limit)
+    if not beyond:
+        return answer(LesionCourse.UNCHANGED, verdict, limit=limit)
+    return answer(LesionCourse.GROWN if second > first else LesionCourse.SHRUNK, verdict, limit=limit)
+
+
+def judge_total(
+    changes: tuple[LesionChange, ...], *, repeatability: Repeatability, same_protocol: bool, obstacle: str = ""
+) -> LesionChange | None:
+    """All calcifications that lie in both scans taken together; None where there are none."""
+    seen = [change for change in changes if change.course is not LesionCourse.OUTSIDE]
+    before = tuple(lesion for change in seen for lesion in change.before)
+    after = tuple(lesion for change in seen for lesion in change.after)
+    if not before and not after:
+        return None
+    weights = [max(change.mass_before_mg, change.mass_after_mg) + 1e-9 for change in seen]
+    at = np.average([change.position_mm for change in seen], axis=0, weights=weights)
+    return judge_lesion(
+        before,
+        after,
+        (float(at[0]), float(at[1]), float(at[2])),
+        repeatability=repeatability,
+        same_protocol=same_protocol,
+        obstacle=obstacle,
+    )
+
+
+def _interval(before: tuple[Lesion, ...], after: tuple[Lesion, ...]) -> tuple[float, float] | None:
+    """95 % interval of the difference of masses; what the method gets wrong in both scans alike cancels. [mg]"""
+    own = 0.0
+    for lesion in (*before, *after):
+        if lesion.mass_ci95_mg is None:
+            return None
+        half = lesion.mass_ci95_mg[1] - lesion.mass_mg
+        own += max(half**2 - (MODEL_ERROR * lesion.mass_mg) ** 2, 0.0)
+    difference = sum(lesion.mass_mg for lesion in after) - sum(lesion.mass_mg for lesion in before)
+    width = float(np.hypot(np.sqrt(own), MODEL_ERROR * difference))
+    return difference - width, difference + width
+
+
+def _touching(
+    before: NDArray[np.int32], after: NDArray[np.int32], olds: set[int], news: set[int], spacing: Spacing
+) -> set[tuple[int, int]]:
+    """Pairs that overlap, and pairs within reach of each other where neither overlaps anything."""
+    close: set[tuple[int, int]] = set()
+    near: set[tuple[int, int]] = set()
+    for n, box in enumerate(ndimage.find_objects(before), start=1):
+        if box is None or n not in olds:
+            continue
+        around = grow_box((box[0], box[1], box[2]), before.shape, spacing, REACH_MM + max(spacing))
+        numbers = after[around]
+        distances = distance_to(before[around] == n, spacing)
+        for m in np.unique(numbers[(distances <= REACH_MM) & (numbers > 0)]).tolist():
+            if m in news:
+                near.add((n, m))
+                if float(distances[numbers == m].min()) <= OVERLAP_MM:
+                    close.add((n, m))
+    held = {n for n, _ in close}, {m for _, m in close}
+    return close | {(n, m) for n, m in near if n not in held[0] and m not in held[1]}
+
+
+def _centers(numbers: NDArray[np.int32], grid: Grid) -> dict[int, NDArray[np.float64]]:
+    present = np.flatnonzero(np.bincount(numbers.ravel()))
+    present = present[present > 0]
+    middles = np.asarray(ndimage.center_of_mass(numbers > 0, numbers, present), dtype=np.float64).reshape(-1, 3)
+    return {int(n): grid.positions_mm(middle) for n, middle in zip(present, middles, strict=True)}
 
 
 def _groups(

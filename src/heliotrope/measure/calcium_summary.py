@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from heliotrope.measure.calcium import METHOD, MODEL_ERROR, Burden
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration
 from heliotrope.segment.calcium.components import Component
 from heliotrope.segment.calcium.find import Calcinosis
+from heliotrope.segment.calcium.places import Place
 
 _EVIDENCE = ("calcium-threshold", "calcium-mass-integral", "calcium-hydroxyapatite-slope", "calcium-mass-phantom-error")
 _MOST_COMPONENTS = 200
@@ -26,9 +27,12 @@ class _Group:
 
 
 def summarize_calcium(
-    found: Calcinosis, burdens: tuple[Burden, ...], calibration: HydroxyapatiteCalibration
+    found: Calcinosis,
+    burdens: tuple[Burden, ...],
+    calibration: HydroxyapatiteCalibration,
+    places: Mapping[int, Place],
 ) -> tuple[Measurement, ...]:
-    """Totals on ``all``, then splits on ``calcification`` by side, plane and shape, then every component.
+    """Totals on ``all``, then splits on ``calcification`` by side, plane, shape and body region, then every component.
 
     Parameters
     ----------
@@ -36,6 +40,8 @@ def summarize_calcium(
     burdens : tuple of Burden
         One per component, in order.
     calibration : HydroxyapatiteCalibration
+    places : mapping of int to Place
+        Of every component.
 
     Returns
     -------
@@ -46,7 +52,7 @@ def summarize_calcium(
     everyone = tuple(range(len(components)))
     notes = (f"Calibration: {calibration.name}.", *found.notes)
     out = list(_totals(_Group(Region("all"), everyone), burdens, notes))
-    for group in _splits(components):
+    for group in (*_splits(components), *_regions(components, places)):
         out.extend(_totals(group, burdens, (), short=True))
     ranked = sorted(everyone, key=lambda i: -burdens[i].mass_mg)[:_MOST_COMPONENTS]
     for i in ranked:
@@ -70,7 +76,9 @@ def summarize_calcium(
 def missing_calcium(missing: Missing) -> tuple[Measurement, ...]:
     """Totals that could not be had, with the reason."""
     return tuple(
-        Measurement(Region("all"), quantity, "total", None, unit, METHOD, missing=missing)
+        Measurement(
+            Region("all"), quantity, "total", None, unit, METHOD, missing=missing, evidence=("calcium-threshold",)
+        )
         for quantity, unit in (("calcinosis_volume", Unit.MILLILITER), ("calcinosis_mass", Unit.MILLIGRAM))
     )
 
@@ -87,6 +95,13 @@ def _splits(components: tuple[Component, ...]) -> Iterable[_Group]:
         for shape in sorted({c.shape for c in components if c.side is side}):
             members = _where(components, lambda c, s=side, f=shape: c.side is s and c.shape is f)
             yield _Group(Region("calcification", side, f"shape {shape}"), members)
+
+
+def _regions(components: tuple[Component, ...], places: Mapping[int, Place]) -> Iterable[_Group]:
+    known = [places[c.number] for c in components]
+    for region, side in sorted({(place.region, place.side) for place in known}, key=str):
+        members = tuple(i for i, place in enumerate(known) if (place.region, place.side) == (region, side))
+        yield _Group(Region("calcification", side, f"region {region}"), members)
 
 
 def _where(components: tuple[Component, ...], holds: Callable[..., bool]) -> tuple[int, ...]:

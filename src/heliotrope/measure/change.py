@@ -11,8 +11,16 @@ Z_OF_95_PERCENT = 1.959964
 """Standard normal quantile of a two-sided 95 % interval."""
 
 
-def difference_interval(baseline: Measurement, followup: Measurement) -> tuple[float, float] | None:
+def difference_interval(
+    baseline: Measurement, followup: Measurement, *, shared_percent: float = 0.0
+) -> tuple[float, float] | None:
     """Combine both 95 % intervals in quadrature around the difference; None when either has none.
+
+    Parameters
+    ----------
+    baseline, followup : Measurement
+    shared_percent : float
+        Part of each half-width that both measurements share, in percent of the value: it scales with the difference.
 
     Examples
     --------
@@ -29,9 +37,15 @@ def difference_interval(baseline: Measurement, followup: Measurement) -> tuple[f
     """
     if baseline.ci95 is None or followup.ci95 is None or baseline.value is None or followup.value is None:
         return None
-    down = math.hypot(followup.value - followup.ci95[0], baseline.ci95[1] - baseline.value)
-    up = math.hypot(followup.ci95[1] - followup.value, baseline.value - baseline.ci95[0])
     difference = followup.value - baseline.value
+
+    def own(half: float, measurement: Measurement) -> float:
+        return math.sqrt(max(half**2 - (shared_percent / 100 * (measurement.value or 0.0)) ** 2, 0.0))
+
+    common = shared_percent / 100 * difference
+    first, second = baseline.value, followup.value
+    down = math.hypot(own(second - followup.ci95[0], followup), own(baseline.ci95[1] - first, baseline), common)
+    up = math.hypot(own(followup.ci95[1] - second, followup), own(first - baseline.ci95[0], baseline), common)
     return (difference - down, difference + up)
 
 

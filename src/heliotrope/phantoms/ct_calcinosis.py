@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,48 +183,136 @@ def build_ct_calcinosis(
     chosen = CtCalcinosisSettings() if settings is None else settings
     if not 0.2 <= growth <= 5:
         raise InputError(f"CT phantom: growth factor {growth}; 0.2 to 5 is possible", hint="1.2 is 20 % more mineral")
+    scene = draw_scene(seed, variant, chosen)
+    placed = tuple(replace(item, mineral=growth if item.lesion.plane is not None else 1.0) for item in scene.lesions)
+    return scan_scene(
+        replace(scene, lesions=placed), chosen, variant=variant, seed=seed, noise_seed=noise_seed, pose=None
+    )
+
+
+@dataclass(frozen=True)
+class PlacedLesion:
+    """A lesion in its limb.
+
+    Parameters
+    ----------
+    limb : int
+        Position in `Scene.limbs`.
+    lesion : Lesion
+    mineral : float
+        Factor on its mineral concentration.
+    """
+
+    limb: int
+    lesion: Lesion
+    mineral: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Limbs with their lesions, before a scan.
+
+    Parameters
+    ----------
+    limbs : tuple of LimbAnatomy
+    lesions : tuple of PlacedLesion
+    texture : float32 array (x, y, z)
+        Relative unevenness of the mineral.
+    levels_mm : float array
+        Rows of the tables of `limbs`. [mm]
+    """
+
+    limbs: tuple[LimbAnatomy, ...]
+    lesions: tuple[PlacedLesion, ...]
+    texture: NDArray[np.float32]
+    levels_mm: NDArray[np.float64]
+
+
+def draw_scene(seed: int, variant: CalcinosisVariant, settings: CtCalcinosisSettings) -> Scene:
+    """Limbs and lesions of a seed; see `build_ct_calcinosis`."""
     rng = np.random.default_rng(seed)
-    length = chosen.shape[2] * chosen.voxel_mm[2]
+    length = settings.shape[2] * settings.voxel_mm[2]
     levels = np.arange(-length / 2 - 1, length / 2 + 1, _LEVEL_STEP_MM)
-    centers = [(0.0, 0.0)] if chosen.limbs == 1 else [(-76.0, 0.0), (76.0, 0.0)]
+    centers = [(0.0, 0.0)] if settings.limbs == 1 else [(-76.0, 0.0), (76.0, 0.0)]
     half_septum = 0.15 if variant is CalcinosisVariant.THIN_SEPTA else 0.8
     limbs = [
-        draw_limb(rng, levels, center_mm=c, subcutis_scale=chosen.subcutis_scale, septum_half_width_mm=half_septum)
+        draw_limb(rng, levels, center_mm=c, subcutis_scale=settings.subcutis_scale, septum_half_width_mm=half_septum)
         for c in centers
     ]
-    drawn: list[tuple[int, Lesion]] = []
+    placed: list[PlacedLesion] = []
     for number, limb in enumerate(limbs):
         found = (
             (artery_calcium(rng),)
             if variant is CalcinosisVariant.VASCULAR
             else draw_lesions(rng, limb, length_mm=length)
         )
-        drawn.extend((number, lesion) for lesion in found)
-    coarse = rng.normal(size=tuple(n // 4 + 3 for n in chosen.shape)).astype(np.float32)
+        placed.extend(PlacedLesion(number, lesion) for lesion in found)
+    coarse = rng.normal(size=tuple(n // 4 + 3 for n in settings.shape)).astype(np.float32)
     coarse = ndimage.gaussian_filter(coarse, 1.0)
     coarse /= float(coarse.std())
-    texture = _stretch(coarse, chosen.shape)
-    calibration = table_calibration(chosen.tube_voltage_kv)
-    rendered = _paint(chosen, limbs, drawn, texture, levels, length, calibration.slope_hu_per_mg_ml)
+    return Scene(tuple(limbs), tuple(placed), _stretch(coarse, settings.shape), levels)
+
+
+def scan_scene(
+    scene: Scene,
+    settings: CtCalcinosisSettings,
+    *,
+    variant: CalcinosisVariant,
+    seed: int,
+    noise_seed: int | None,
+    pose: NDArray[np.float64] | None,
+) -> CtCalcinosisPhantom:
+    """Scan limbs and lesions.
+
+    Parameters
+    ----------
+    seed : int
+        Of the scene; part of the result's name.
+    noise_seed : int or None
+        Noise; from `seed` when None.
+    pose : float array (4, 4) or None
+        How the limb lies in the scanner: position in the scene to position in the scan. Beyond the ends of the scene
+        the limb goes on as its last slice. [mm]
+    """
+    length = settings.shape[2] * settings.voxel_mm[2]
+    slope = table_calibration(settings.tube_voltage_kv).slope_hu_per_mg_ml
+    drawn = [(item.limb, item.lesion) for item in scene.lesions]
+    rendered = _paint(settings, scene, drawn, length, slope)
     before, mineral, fraction, owner, distance, volumes, masses = rendered
-    vascular = np.array([True] + [lesion.plane is None for _, lesion in drawn])
-    factor = np.where(vascular, 1.0, growth)
-    image = before + mineral * calibration.slope_hu_per_mg_ml * factor[owner].astype(np.float32)
-    image = _scan(image, chosen, np.random.default_rng(seed + 7919 if noise_seed is None else noise_seed))
+    factor = np.array([1.0, *(item.mineral for item in scene.lesions)])
+    image = before + mineral * slope * factor[owner].astype(np.float32)
+    if pose is not None:
+        image, fraction, distance, owner = _posed(pose, settings, (image, 3), (fraction, 1), (distance, 1), (owner, 0))
+    image = _scan(image, settings, np.random.default_rng(seed + 7919 if noise_seed is None else noise_seed))
     truths = tuple(
         LesionTruth(
             n,
-            Side.RIGHT if limbs[limb].center_mm[0] <= 0 else Side.LEFT,
-            lesion.plane,
-            lesion.shape,
-            lesion.attenuation_hu,
+            Side.RIGHT if scene.limbs[item.limb].center_mm[0] <= 0 else Side.LEFT,
+            item.lesion.plane,
+            item.lesion.shape,
+            item.lesion.attenuation_hu,
             float(volumes[n]),
             float(masses[n] * factor[n]),
         )
-        for n, (limb, lesion) in enumerate(drawn, start=1)
+        for n, item in enumerate(scene.lesions, start=1)
         if volumes[n] > 1.0
     )
-    return _assemble(chosen, variant, seed, image, truths, fraction, owner, distance)
+    return _assemble(settings, variant, seed, image, truths, fraction, owner, distance)
+
+
+def _posed(
+    pose: NDArray[np.float64], settings: CtCalcinosisSettings, *arrays: tuple[NDArray[Any], Literal[0, 1, 3]]
+) -> tuple[NDArray[Any], ...]:
+    """Arrays of the scene as they lie in the scan, each by splines of its order; both share the middle as origin."""
+    voxel = np.array(settings.voxel_mm)
+    back = np.linalg.inv(pose)
+    middle = (np.array(settings.shape) - 1) / 2
+    matrix = back[:3, :3] * voxel[None, :] / voxel[:, None]
+    offset = back[:3, 3] / voxel + middle - matrix @ middle
+    return tuple(
+        ndimage.affine_transform(array, matrix, offset, order=order, mode="nearest", output=array.dtype)
+        for array, order in arrays
+    )
 
 
 def with_settings(phantom: CtCalcinosisPhantom, **changes: Any) -> CtCalcinosisPhantom:
@@ -245,15 +333,9 @@ def _stretch(coarse: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArra
 
 
 def _paint(
-    settings: CtCalcinosisSettings,
-    limbs: list[LimbAnatomy],
-    drawn: list[tuple[int, Lesion]],
-    texture: NDArray[np.float32],
-    levels: NDArray[np.float64],
-    length: float,
-    slope: float,
+    settings: CtCalcinosisSettings, scene: Scene, drawn: list[tuple[int, Lesion]], length: float, slope: float
 ) -> tuple[Any, ...]:
-    voxel = settings.voxel_mm
+    voxel, limbs = settings.voxel_mm, scene.limbs
     rows = [lesion.parameters() for _, lesion in drawn]
     lesion_of = np.concatenate([np.full(len(r), n, np.int32) for n, r in enumerate(rows)])
     limb_of = np.concatenate([np.full(len(r), limb, np.int32) for (limb, _), r in zip(drawn, rows, strict=True)])
@@ -265,7 +347,7 @@ def _paint(
             voxel,
             (-settings.shape[0] * voxel[0] / 2, -settings.shape[1] * voxel[1] / 2, -length / 2),
             np.array([limb.center_mm for limb in limbs]),
-            float(levels[0]),
+            float(scene.levels_mm[0]),
             _LEVEL_STEP_MM,
             np.stack([limb.skin_radius_mm for limb in limbs]),
             np.stack([limb.fascia_radius_mm for limb in limbs]),
@@ -280,7 +362,7 @@ def _paint(
             part_reach(parts),
             np.array([lesion.attenuation_hu for _, lesion in drawn]),
             length / 2 - 0.15 * length,
-            texture,
+            scene.texture,
             slope,
         )
     )

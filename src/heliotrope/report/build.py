@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliotrope.domain.findings import FindingKind
-from heliotrope.domain.measurement import Missing
+from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.evidence.model import Status
 from heliotrope.report.citations import Citations
@@ -48,6 +48,12 @@ from heliotrope.report.tables import (
     whole_study_table,
 )
 from heliotrope.report.vocabulary import capitalized, is_supporting, quantity_title, sentence, words_of
+
+
+def _shown(result: AnalysisResult) -> tuple[Measurement, ...]:
+    """Every number, and every missing one whose quantity the study permits; the others stand among what it does not."""
+    refused = {item.quantity for item in result.not_assessed}
+    return tuple(m for m in result.measurements if m.value is not None or m.quantity not in refused)
 
 
 def _titles(result: AnalysisResult) -> dict[str, str]:
@@ -127,15 +133,16 @@ def _findings(result: AnalysisResult, citations: Citations) -> Section:
 
 
 def _regions(result: AnalysisResult) -> Section:
-    quantities = ordered_quantities(m for m in result.measurements if is_regional(m) and not is_supporting(m.quantity))
+    measurements = _shown(result)
+    quantities = ordered_quantities(m for m in measurements if is_regional(m) and not is_supporting(m.quantity))
     titles = _titles(result)
-    pages = page_fulls(result.measurements, quantities)
+    pages = page_fulls(measurements, quantities)
     caption = (
         "Numbers by region, each with its 95 % interval where an honest one exists. Right and left are the patient's."
     )
-    table = region_table(result.measurements, pages[0] if pages else (), caption, titles)
+    table = region_table(measurements, pages[0] if pages else (), caption, titles)
     blocks: list[Block] = []
-    whole = whole_study_table(result.measurements, titles)
+    whole = whole_study_table(measurements, titles)
     if whole is not None:
         blocks.append(whole)
     if table is not None:
@@ -146,7 +153,7 @@ def _regions(result: AnalysisResult) -> Section:
     further = [
         more
         for page in pages[1:]
-        if (more := region_table(result.measurements, page, "Further numbers by region", titles)) is not None
+        if (more := region_table(measurements, page, "Further numbers by region", titles)) is not None
     ]
     if further:
         blocks.append(Foldable("Further numbers by region", tuple(further)))
@@ -177,7 +184,7 @@ def _not_assessed(result: AnalysisResult) -> Section:
             for missing, titles in reasons.items()
         )
         blocks.append(Table("Results this study does not permit", (Column("Why"), Column("Results")), rows))
-    missing = missing_rows(result.measurements, _titles(result))
+    missing = missing_rows(_shown(result), _titles(result))
     if missing:
         heading = (Column("Quantity"), Column("Region"), Column("Why"))
         blocks.append(Table("Numbers that could not be had in some regions", heading, missing))
@@ -220,11 +227,12 @@ def _criteria(result: AnalysisResult, citations: Citations) -> Section | None:
 
 
 def _all_numbers(result: AnalysisResult, citations: Citations) -> Section | None:
+    measurements = _shown(result)
     blocks: list[Block] = []
     titles = _titles(result)
-    for quantity in ordered_quantities(result.measurements):
+    for quantity in ordered_quantities(measurements):
         for levels in (False, True):
-            table = measurement_table(quantity, result.measurements, citations, levels=levels, titles=titles)
+            table = measurement_table(quantity, measurements, citations, levels=levels, titles=titles)
             if table is not None:
                 blocks.append(Foldable(f"{table.caption} ({len(table.rows)} rows)", (table,)))
     return Section("numbers", "All measurements", tuple(blocks), new_page=True) if blocks else None

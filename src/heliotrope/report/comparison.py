@@ -29,6 +29,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.html import to_html
+from heliotrope.report.lesion_followup import followup_section
 from heliotrope.report.side_by_side import side_by_side_section
 from heliotrope.report.tables import ordered_quantities, structure_title
 from heliotrope.report.vocabulary import (
@@ -66,6 +67,10 @@ def build_comparison(comparison: Comparison) -> Document:
     sections = (
         _key_changes(comparison, citations),
         side_by_side_section(comparison),
+        *(
+            followup_section((names[0], name), found, citations, synthetic=comparison.synthetic)
+            for name, found in comparison.calcifications.items()
+        ),
         _courses(comparison),
         _all_changes(comparison, citations),
         _not_compared(comparison),

@@ -6,6 +6,7 @@ import numpy as np
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.domain.anatomy import Region, Side, TissuePlane
+from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
@@ -13,10 +14,12 @@ from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.calcinosis import find_calcinosis_statements
 from heliotrope.measure.calcium import measure_calcium
-from heliotrope.measure.calcium_summary import summarize_calcium
+from heliotrope.measure.calcium_summary import missing_calcium, summarize_calcium
 from heliotrope.physics.ct_attenuation import table_calibration
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.calcium.find import METHOD, THICKEST_SLICE_MM, Calcinosis, find_calcinosis
+from heliotrope.segment.calcium.places import name_places
+from heliotrope.segment.transfer import resample_labels
 
 LEAST_SLICES = 5
 """Fewer slices are no volume to look for components in."""
@@ -77,6 +80,8 @@ QUANTITIES = (
 
 def _select(study: Study) -> tuple[Series, ...] | Missing:
     found = study.with_role(Role.CT)
+    if not found and study.with_role(Role.RADIOGRAPH):
+        return Missing("M_NO_SERIES", "a radiograph is a projection and shows no volume or mass; there is no CT series")
     if not found:
         return Missing("M_NO_SERIES", "no CT series")
     regular = [s for s in found if s.grid is not None and s.n_frames == 1]
@@ -139,7 +144,16 @@ def _run(stage_input: StageInput) -> StageOutput:
     )
     calibration = table_calibration(acquisition.tube_voltage_kv)
     burdens = measure_calcium(found, calibration)
-    measurements = summarize_calcium(found, burdens, calibration)
+    labels = _on_grid(stage_input.labels, stored.grid)
+    places = name_places(
+        found.numbers,
+        found.components,
+        found.cavity,
+        found.spacing,
+        None if labels is None else frame.to_axial(labels.labels),
+        {} if labels is None else labels.legend,
+    )
+    measurements = summarize_calcium(found, burdens, calibration, places)
     sentence = (
         f"Calcium of the soft tissue was sought in CT above {found.threshold_hu:.0f} HU (noise "
         f"{found.noise_hu:.0f} HU), "
@@ -152,9 +166,17 @@ def _run(stage_input: StageInput) -> StageOutput:
         labels=calcium_labels(found, frame),
         backgrounds={"ct": stored},
         measurements=measurements,
-        findings=find_calcinosis_statements(found, burdens, measurements),
+        findings=find_calcinosis_statements(found, burdens, measurements, places),
         quality=_quality(series, found),
     )
+
+
+def _on_grid(labels: LabelMap | None, grid: Grid) -> LabelMap | None:
+    """Labels of tissues on the CT's grid; None where they were drawn in another frame of reference."""
+    if labels is None or labels.grid.is_same_as(grid):
+        return labels
+    frames = {labels.grid.frame_of_reference_uid, grid.frame_of_reference_uid}
+    return resample_labels(labels, grid) if len(frames) == 1 and None not in frames else None
 
 
 def plane_map(found: Calcinosis, frame: AxialFrame) -> ParametricMap:
@@ -230,4 +252,14 @@ def _quality(series: Series, found: Calcinosis) -> tuple[QualityCheck, ...]:
     )
 
 
-STAGES = (Stage("calcinosis", 2, QUANTITIES, _select, _run),)
+STAGES = (
+    Stage(
+        "calcinosis",
+        3,
+        QUANTITIES,
+        _select,
+        _run,
+        uses=("tissues", "muscles", "person-labels"),
+        without=missing_calcium,
+    ),
+)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from heliotrope.app.validation import calcinosis, change, diffusion, edema, fat_fraction, segmentation, water_t2
+from heliotrope.app.validation import (
+    calcinosis,
+    calcinosis_followup,
+    change,
+    diffusion,
+    edema,
+    fat_fraction,
+    segmentation,
+    water_t2,
+)
 from heliotrope.app.validation.gate import Gate
 
 GATES: tuple[Gate, ...] = (
@@ -12,5 +21,6 @@ GATES: tuple[Gate, ...] = (
     *edema.GATES,
     *change.GATES,
     *calcinosis.GATES,
+    *calcinosis_followup.GATES,
     *segmentation.GATES,
 )
