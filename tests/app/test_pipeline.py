@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from heliotrope.app.analyze import hindering
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.pipeline import PipelineRun, chosen_stages, run_stages
 from heliotrope.app.stage import Stage, StageInput, StageOutput
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import OptionError, QualityRefusal
 from heliotrope.domain.study import Role, Study
+from heliotrope.measure.calcium_summary import missing_calcium
 from tests.app.examples import VOLUME, label_stage, read_ones, select_multi_echo, study_of, t2_stage
 
 
@@ -190,3 +192,43 @@ def test_remains_of_a_killed_write_are_never_taken_for_a_stage(image: Path, tmp_
     _run(study_of(image), t2_stage(calls=calls), folder=tmp_path)
     assert calls == ["t2"]
     assert not remains.exists()
+
+
+def test_a_stage_that_cannot_run_may_leave_a_number_with_its_reason(image: Path, tmp_path: Path) -> None:
+    stage = replace(t2_stage(), without=missing_calcium)
+    run = _run(study_of(image, role=Role.STIR), stage, folder=tmp_path)
+    rows = {m.quantity: m for m in run.result.measurements}
+    assert {(m.region.structure, m.value) for m in rows.values()} == {("all", None)}
+    missing = rows["calcinosis_mass"].missing
+    assert missing is not None
+    assert missing.code == "M_NO_SERIES"
+    # and nothing of it when the stage runs
+    measured = _run(study_of(image), stage, folder=tmp_path / "b").result.measurements
+    assert "calcinosis_mass" not in {m.quantity for m in measured}
+
+
+def test_labels_of_calcium_stand_beside_those_of_tissues_and_alone_where_there_are_no_others(
+    image: Path, tmp_path: Path
+) -> None:
+    calcium = replace(label_stage(), name="calcinosis")
+    tissues = label_stage()
+    both = _run(study_of(image), t2_stage(), tissues, calcium, folder=tmp_path).result
+    assert set(both.further_labels) == {"calcinosis"}
+    assert both.labels is not both.further_labels["calcinosis"]
+    alone = _run(study_of(image), t2_stage(), calcium, folder=tmp_path / "b").result
+    assert alone.labels is not None
+    assert alone.further_labels == {}
+
+
+def test_a_trunk_read_for_calcium_is_complete_and_its_refused_tissues_are_stated(image: Path, tmp_path: Path) -> None:
+    def refuse(_: StageInput) -> StageOutput:
+        raise QualityRefusal("not a limb", hint="give a limb", code="E_NOT_A_LIMB")
+
+    tissues = replace(label_stage(), name="tissues", run=refuse)
+    calcium = replace(t2_stage(), name="calcinosis")
+    run = _run(study_of(image), tissues, calcium, folder=tmp_path)
+    assert [failure.code for failure in run.failures] == ["E_NOT_A_LIMB"]
+    assert hindering(run) == ()
+    # without calcium the same refusal leaves the analysis unfinished
+    without = _run(study_of(image), tissues, t2_stage(), folder=tmp_path / "b")
+    assert [failure.stage for failure in hindering(without)] == ["tissues"]

@@ -44,7 +44,7 @@ def test_mass_of_a_ball_is_its_volume_times_its_concentration() -> None:
 
 def test_a_limb_without_calcium_measures_zero_not_missing() -> None:
     found = find_calcinosis(limb_with_a_ball(0.0, 0.0))
-    rows = summarize_calcium(found, (), table_calibration(120.0))
+    rows = summarize_calcium(found, (), table_calibration(120.0), {})
     total = {m.quantity: m.value for m in rows if m.region == Region("all")}
     assert total["calcinosis_volume"] == 0.0
     assert total["calcinosis_mass"] == 0.0

@@ -37,6 +37,15 @@ def followup_to_plain(followup: CalcinosisFollowUp) -> dict[str, Any]:
         "error_limit_percent": followup.limit_percent,
         "evidence": list(followup.evidence),
         "notes": list(followup.notes),
+        "edema_links": [
+            {
+                "linked": link.linked,
+                "statement": link.statement,
+                "evidence": list(link.evidence),
+                "details": dict(link.details),
+            }
+            for link in followup.edema
+        ],
         "limbs": [_limb_to_plain(limb) for limb in followup.limbs],
     }
 

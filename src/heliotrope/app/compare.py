@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from heliotrope.app import codec, output_folder
 from heliotrope.app.blinding import KEY_FILE, blinded, blinding_key, comparison_id
 from heliotrope.app.calcium_followup import follow_calcinosis, is_single_calcification
 from heliotrope.app.calcium_followup_document import followup_to_plain, followups_to_csv
+from heliotrope.app.edema_link import link_edema
 from heliotrope.app.matched_part import CommonPart, Matches, common_part, match_all, measure_again, read_images
 from heliotrope.app.result_document import RESEARCH_USE
 from heliotrope.app.timepoints import (
@@ -31,6 +32,7 @@ from heliotrope.domain.anatomy import Region
 from heliotrope.domain.change import Change, ChangeVerdict, Repeatability
 from heliotrope.domain.comparison import ComparedTimepoint, Comparison, PositionMatch
 from heliotrope.domain.errors import InputError
+from heliotrope.domain.lesions import CalcinosisFollowUp
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.findings.change import REPEATABILITY, find_changes
 
@@ -100,7 +102,7 @@ def compare_folders(
         item.name: _changes(ordered[0], item, numbers, _coverage_obstacle(ordered[0], item, matches, again), limits)
         for item in ordered[1:]
     }
-    calcifications = {item.name: follow_calcinosis(ordered[0], item, limits) for item in ordered[1:]}
+    calcifications = {item.name: _calcifications(ordered[0], item, limits, matches[item.name]) for item in ordered[1:]}
     comparison = Comparison(
         timepoints=tuple(ComparedTimepoint(name, tuple(numbers[name].values())) for name in names),
         changes=changes,
@@ -161,6 +163,18 @@ def _part_notes(part: CommonPart | None) -> tuple[str, ...]:
         f"The timepoints show different parts ({seen}): only the {part.common_mm:.0f} mm that all show, matched by "
         "bone and limb outlines, were compared.",
     )
+
+
+def _calcifications(
+    first: Timepoint,
+    second: Timepoint,
+    limits: Mapping[str, Repeatability],
+    matches: tuple[PositionMatch, ...] | Missing,
+) -> CalcinosisFollowUp | None:
+    """Calcifications of both visits, and those where edema lay; None where neither can be looked at."""
+    followed = follow_calcinosis(first, second, limits)
+    links = link_edema(first, second, matches)
+    return replace(followed or CalcinosisFollowUp(), edema=links) if followed or links else None
 
 
 def _site_limits(given: Mapping[str, Any]) -> dict[str, Repeatability]:

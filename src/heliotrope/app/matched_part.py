@@ -40,7 +40,7 @@ def read_images(timepoint: Timepoint) -> ComparedImages | None:
     try:
         labels = nifti.read_labels(folder / stated["file"])
         gray = None
-        if stated["image"] is not None:
+        if stated.get("image") is not None:
             gray = nifti.read_nifti(folder / stated["image"], unit=_unit_of_images(timepoint))
         maps = {
             row["quantity"]: _read_map(folder, row)

@@ -16,6 +16,7 @@ from heliotrope.phantoms.ct_calcinosis import (
     build_ct_calcinosis,
 )
 from heliotrope.phantoms.ct_longitudinal import GROWTH, CtPair, build_ct_pair
+from heliotrope.phantoms.radiograph import build_radiograph
 from heliotrope.phantoms.study import SYNTHETIC_NOTE, PhantomSeries
 
 _TITLES = {
@@ -129,12 +130,38 @@ def pair_truth(pair: CtPair) -> dict[str, Any]:
     }
 
 
+def _radiograph() -> PhantomEntry:
+    title = "Radiograph of a forearm with five stones, a plate and a net of calcium."
+
+    def build(seed: int) -> PhantomBundle:
+        phantom = build_radiograph(seed)
+        series = PhantomSeries(
+            phantom.volume, Acquisition(Modality.RADIOGRAPH), Role.RADIOGRAPH, "synthetic radiograph of a forearm"
+        )
+        return PhantomBundle(
+            name="radiograph-calcinosis",
+            seed=seed,
+            subject=f"radiograph-calcinosis-{seed}",
+            note=f"{SYNTHETIC_NOTE} {title}",
+            series=(series,),
+            label_maps={},
+            maps={},
+            truth={
+                "projected_area_cm2": round(phantom.area_cm2, 4),
+                "lesions": [{"shape": item.shape, "area_mm2": round(item.area_mm2, 3)} for item in phantom.lesions],
+            },
+        )
+
+    return PhantomEntry(title, build)
+
+
 CALCINOSIS_PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType(
     {
         **{variant.value: _entry(variant) for variant in CalcinosisVariant},
         "ct-two-thighs": _two_thighs(),
+        "radiograph-calcinosis": _radiograph(),
         "ct-longitudinal": _visit("ct-longitudinal", second=False),
         "ct-longitudinal-follow-up": _visit("ct-longitudinal-follow-up", second=True),
     }
 )
-"""Every CT phantom by name."""
+"""Every phantom of calcinosis by name."""

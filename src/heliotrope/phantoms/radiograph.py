@@ -31,8 +31,8 @@ BONE_RADIUS_MM = 6.0
 BONE_CENTERS_MM = (-7.5, 7.5)
 """Axes of radius and ulna, which lie side by side in the middle. [mm]"""
 
-FREE_MM = (20.0, 28.0)
-"""Lesions lie so far from the axis: off the bones and off the skin line. [mm]"""
+FREE_MM = (25.2, 26.6)
+"""Lesions lie so far from the axis: off the margins around bone and at the skin that are not assessed. [mm]"""
 
 _PHOTONS = 4.0e4
 _BLUR_PIXELS = 0.8
@@ -79,7 +79,7 @@ class RadiographPhantom:
         return float(self.calcified.sum()) * PIXEL_MM**2 / 100.0
 
 
-def build_radiograph(seed: int, *, scale: float = 1.0, calcium: bool = True) -> RadiographPhantom:
+def build_radiograph(seed: int, *, scale: float = 1.0, calcium: bool = True, net: bool = True) -> RadiographPhantom:
     """Build a forearm radiograph.
 
     Parameters
@@ -90,6 +90,8 @@ def build_radiograph(seed: int, *, scale: float = 1.0, calcium: bool = True) -> 
         Factor on the diameter of every stone and plate, for pairs in time.
     calcium : bool
         False for a forearm without any.
+    net : bool
+        False leaves the net out, which lies at the limit of what is found.
 
     Returns
     -------
@@ -99,11 +101,11 @@ def build_radiograph(seed: int, *, scale: float = 1.0, calcium: bool = True) -> 
     if not 0.5 <= scale <= 1.5:
         raise InputError(f"radiograph phantom: scale {scale}; 0.5 to 1.5 is possible", hint="1.2 is 44 % more area")
     rng = np.random.default_rng(seed)
-    x = (np.arange(SHAPE[0]) - (SHAPE[0] - 1) / 2)[:, None] * PIXEL_MM
-    y = np.arange(SHAPE[1])[None, :] * PIXEL_MM
-    depth = SOFT_PER_MM * _chord(x / HALF_WIDTH_MM) * HALF_DEPTH_MM + np.zeros_like(y)
-    for center in BONE_CENTERS_MM:
-        across = (x - center) / BONE_RADIUS_MM
+    x: NDArray[np.float64] = ((np.arange(SHAPE[0]) - (SHAPE[0] - 1) / 2)[:, None] * PIXEL_MM).astype(np.float64)
+    y: NDArray[np.float64] = (np.arange(SHAPE[1])[None, :] * PIXEL_MM).astype(np.float64)
+    depth: NDArray[np.float64] = SOFT_PER_MM * _chord(x / HALF_WIDTH_MM) * HALF_DEPTH_MM + np.zeros_like(y)
+    for axis in BONE_CENTERS_MM:
+        across = (x - axis) / BONE_RADIUS_MM
         cortex = _chord(across) - 0.55 * _chord(across / 0.55)
         depth = depth + (BONE_PER_MM - SOFT_PER_MM) * BONE_RADIUS_MM * cortex
     mineral = np.zeros(SHAPE)  # hydroxyapatite in the beam [mg/mm2]
@@ -116,10 +118,10 @@ def build_radiograph(seed: int, *, scale: float = 1.0, calcium: bool = True) -> 
         if number < 5:
             shape, thickness = "stone", 2 * radius * _dome(x - center[0], y - center[1], radius, radius)
         elif number == 5:
-            shape, thickness = "plate", 6.0 * _dome(x - center[0], y - center[1], 3.2 * scale, 6.0 * scale)
+            shape, thickness = "plate", 6.0 * _dome(x - center[0], y - center[1], 2.6 * scale, 4.5 * scale)
         else:
-            shape, thickness = "net", 3.0 * _net(x - center[0], y - center[1])
-        if not calcium:
+            shape, thickness = "net", 5.0 * _net(x - center[0], y - center[1])
+        if not calcium or (shape == "net" and not net):
             continue
         here = thickness > 0
         mineral += density * thickness
@@ -144,7 +146,7 @@ def _dome(x: NDArray[np.float64], y: NDArray[np.float64], a: float, b: float) ->
 
 
 def _net(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Strands 1.2 mm wide, 4 mm apart, on a patch of 13 x 13 mm."""
-    patch = (np.abs(x) < 6.6) & (np.abs(y) < 6.6)
+    """Strands 1.2 mm wide, 4 mm apart, on a patch of 9 x 17 mm."""
+    patch = (np.abs(x) < 4.6) & (np.abs(y) < 8.6)
     strands = (np.abs((x + 2.0) % 4.0 - 2.0) < 0.6) | (np.abs((y + 2.0) % 4.0 - 2.0) < 0.6)
     return np.asarray((patch & strands).astype(np.float64))

@@ -24,7 +24,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.figures import Outline, Outlines, draw_slice
-from heliotrope.report.spotlights import CT_LEVELS_HU
+from heliotrope.report.pictures import CT_LEVELS_HU
 from heliotrope.report.vocabulary import capitalized, plural
 
 MOST_ROWS = 60

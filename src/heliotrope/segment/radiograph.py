@@ -13,7 +13,7 @@ from skimage import filters
 
 from heliotrope.domain.errors import QualityRefusal
 
-METHOD = "radiograph-calcinosis/1"
+METHOD = "radiograph-calcinosis/2"
 
 NOMINAL_PIXEL_MM = 0.2
 """Scale of the filters where no pixel size is stated; areas are then withheld. [mm]"""
@@ -22,15 +22,24 @@ CONTRAST_TO_NOISE = 3.0
 """A spot must rise so far above its surroundings, in local standard deviations."""
 
 LEAST_OPACITY = 0.1
-"""And by this share of the step from air to the densest soft tissue."""
+"""Somewhere it must rise by this share of the step from air to the densest soft tissue."""
+
+EDGE_OPACITY = 0.04
+"""To its edge it rises by at least this share of that step. Project rule."""
+
+EDGE_SHARE = 0.4
+"""And by this share of its summit, so that large and small spots lose alike at their rims. Project rule."""
 
 LEAST_AREA_MM2 = 2.5
 """Smallest spot. [mm2]"""
 
 _WORK_PIXEL_MM = 0.4
 _BACKGROUND_MM = 15.0
+_NOISE_MM = 20.0
+_SUMMIT_MM = 8.0
 _EDGE_MM = 5.0
 _BONE_MARGIN_MM = 7.0
+_BY_BONE_MM = 3.0
 
 Gray = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -84,19 +93,38 @@ def find_radiograph_calcium(gray: NDArray[np.generic], pixel_mm: float | None) -
     size = max(3, int(_BACKGROUND_MM / pixel) | 1)
     background = _masked_median(image, limb & ~bone, size)
     rise = np.where(tissue, (image - background) / opacity_scale, 0.0).astype(np.float32)
-    window = max(3, int(20.0 / pixel) | 1)
-    weight = ndimage.uniform_filter(tissue.astype(np.float32), window)
-    power = ndimage.uniform_filter(np.where(tissue, np.clip(rise, -0.5, 0.1) ** 2, 0).astype(np.float32), window)
-    noise = np.sqrt(np.maximum(power, 0.0) / np.maximum(weight, 1e-3))
-    spots = tissue & (rise > np.maximum(CONTRAST_TO_NOISE * noise, LEAST_OPACITY))
+    spots = tissue & (rise > np.maximum(CONTRAST_TO_NOISE * _local_noise(rise, tissue, pixel), EDGE_OPACITY))
+    summit = ndimage.maximum_filter(rise, max(3, int(_SUMMIT_MM / pixel) | 1))
+    spots &= rise > EDGE_SHARE * summit
     spots = ndimage.binary_opening(spots, structure=np.ones((2, 2), dtype=bool))
     numbers = np.zeros(spots.shape, np.int32)
     count = ndimage.label(spots, structure=np.ones((3, 3), dtype=bool), output=numbers)
     areas = np.bincount(numbers.ravel(), minlength=count + 1) * pixel * pixel
+    peaks = np.zeros(count + 1)
+    peaks[1:] = ndimage.maximum(rise, numbers, np.arange(1, count + 1)) if count else ()
+    # what is densest where bone begins is bone that the mask missed
+    by_bone = np.zeros(count + 1, dtype=bool)
+    if count and bone.any():
+        summits = np.array(ndimage.maximum_position(rise, numbers, np.arange(1, count + 1)))
+        from_bone = ndimage.distance_transform_edt(~bone) * pixel
+        by_bone[1:] = from_bone[summits[:, 0], summits[:, 1]] <= _BY_BONE_MM
     keep = np.zeros(count + 1, np.int32)
-    large = [n for n in range(1, count + 1) if areas[n] >= LEAST_AREA_MM2]
+    fit = (areas >= LEAST_AREA_MM2) & (peaks > LEAST_OPACITY) & ~by_bone
+    large = np.flatnonzero(fit[1:]) + 1
     keep[large] = np.arange(1, len(large) + 1)
     return RadiographCalcium(rise, keep[numbers], limb, bone, pixel, pixel_mm is not None)
+
+
+def _local_noise(rise: Gray, tissue: Mask, pixel: float) -> Gray:
+    """Standard deviation of the soft tissue around each pixel; what rises far is calcium, no noise."""
+    if not tissue.any():
+        return np.zeros_like(rise)
+    usual = 1.4826 * float(np.median(np.abs(rise[tissue])))
+    window = max(3, int(_NOISE_MM / pixel) | 1)
+    plain = tissue & (np.abs(rise) <= CONTRAST_TO_NOISE * usual)
+    weight = ndimage.uniform_filter(plain.astype(np.float32), window)
+    power = ndimage.uniform_filter(np.where(plain, rise**2, 0.0).astype(np.float32), window)
+    return np.asarray(np.sqrt(np.maximum(power, 0.0) / np.maximum(weight, 1e-3)), dtype=np.float32)
 
 
 def _working_image(gray: NDArray[np.generic], pixel_mm: float | None) -> tuple[Gray, float]:

@@ -98,4 +98,4 @@ def _run(stage_input: StageInput) -> StageOutput:
     )
 
 
-STAGES = (Stage("radiograph-calcinosis", 1, QUANTITIES, _select, _run),)
+STAGES = (Stage("radiograph-calcinosis", 2, QUANTITIES, _select, _run),)

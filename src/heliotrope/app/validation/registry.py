@@ -9,6 +9,7 @@ from heliotrope.app.validation import (
     diffusion,
     edema,
     fat_fraction,
+    radiograph,
     segmentation,
     water_t2,
 )
@@ -22,5 +23,6 @@ GATES: tuple[Gate, ...] = (
     *change.GATES,
     *calcinosis.GATES,
     *calcinosis_followup.GATES,
+    *radiograph.GATES,
     *segmentation.GATES,
 )
