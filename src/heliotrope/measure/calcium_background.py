@@ -21,6 +21,7 @@ _BESIDE_FASCIA_MM = 7.0
 _BELOW_FASCIA_MM = 3.5
 _LEAST_SAMPLES = 25
 _FLAT = 0.4
+_ALONG_SHEET_MM = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +76,17 @@ def background(around: Surroundings, component: Component, roi: Mask) -> tuple[N
     if plane is TissuePlane.CUTANEOUS:
         layered = _by_layer(around, around.depth_mm, roi, around.away_mm <= _LATERAL_MM, outside_too=True)
     elif plane in (TissuePlane.FASCIAL, TissuePlane.MIXED):
-        layered = _by_layer(around, around.fascia_distance_mm, roi, around.away_mm <= _BESIDE_FASCIA_MM)
+        over = around.fascia_distance_mm
+        if plane is TissuePlane.FASCIAL and component.flatness > _FLAT:
+            over = over - _own_middle(around)
+        near = around.away_mm <= _BESIDE_FASCIA_MM
+        layered = _by_layer(around, around.fascia_distance_mm, roi, near, over=over)
     elif plane is TissuePlane.INTERMUSCULAR and component.flatness > _FLAT:
         off, beyond_edges = _off_plane(around)
         below = around.fascia_distance_mm < -_BELOW_FASCIA_MM
-        layered = _by_layer(around, off, roi, beyond_edges & below & (around.away_mm <= _BESIDE_FASCIA_MM))
+        # the septum is read beyond the edges, the muscle on both faces of the sheet
+        where = (beyond_edges | (off > _RING_MM[0])) & below & (around.away_mm <= _BESIDE_FASCIA_MM)
+        layered = _by_layer(around, off, roi, where)
     if layered is not None:
         return layered, float(np.median(layered))
     flat = _ring(around, plane)
@@ -108,9 +115,12 @@ def _by_layer(
     where: Mask,
     *,
     outside_too: bool = False,
+    over: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32] | None:
-    """Mean CT number as a function of the layer coordinate, sampled beside the component."""
-    wanted = coordinate[roi]
+    """Mean CT number as a function of the layer coordinate, sampled beside the component; `over` holds the coordinate
+    on the component itself where it is known better there.
+    """
+    wanted = (coordinate if over is None else over)[roi]
     if not np.isfinite(wanted).all():
         return None
     sample = around.free & where & np.isfinite(coordinate) & (around.away_mm > _RING_MM[0])
@@ -131,6 +141,20 @@ def _by_layer(
     centers = (edges[:-1] + edges[1:]) / 2
     profile = np.interp(centers, centers[filled], total[filled] / count[filled])
     return np.interp(wanted, centers, profile).astype(np.float32)
+
+
+def _own_middle(around: Surroundings) -> NDArray[np.float32]:
+    """Distance from the fascia's surface to the middle of a sheet of calcium in it, smooth along the sheet. [mm]
+
+    Calcium replaces the fascia it lies in, so that its own middle shows where the fascia runs; the surface there is
+    only carried across from beside.
+    """
+    distance = np.where(np.isfinite(around.fascia_distance_mm), around.fascia_distance_mm, 0.0)
+    sigma = [_ALONG_SHEET_MM / s for s in around.spacing]
+    weight = around.member.astype(np.float32)
+    total = ndimage.gaussian_filter(weight, sigma, mode="constant")
+    middle = ndimage.gaussian_filter(weight * distance, sigma, mode="constant") / np.maximum(total, 1e-4)
+    return np.asarray(middle, dtype=np.float32)
 
 
 def _off_plane(around: Surroundings) -> tuple[NDArray[np.float32], Mask]:

@@ -51,6 +51,8 @@ class CtCalcinosisSettings:
         1, or 2 thighs that touch at the midline and fuse at the groin.
     subcutis_scale : float
         Factor on a mean subcutaneous fat of 13 mm.
+    fine_net : bool
+        The net's strands are thinner than a voxel (see `draw_lesions`).
     """
 
     shape: tuple[int, int, int] = (271, 271, 110)
@@ -61,6 +63,7 @@ class CtCalcinosisSettings:
     tube_voltage_kv: float = 120.0
     limbs: int = 1
     subcutis_scale: float = 1.0
+    fine_net: bool = False
 
     def __post_init__(self) -> None:
         if min(self.shape) < 8 or min(self.voxel_mm) <= 0 or self.slices_averaged < 1:
@@ -244,7 +247,7 @@ def draw_scene(seed: int, variant: CalcinosisVariant, settings: CtCalcinosisSett
         found = (
             (artery_calcium(rng),)
             if variant is CalcinosisVariant.VASCULAR
-            else draw_lesions(rng, limb, length_mm=length)
+            else draw_lesions(rng, limb, length_mm=length, fine_net=chosen.fine_net)
         )
         placed.extend(PlacedLesion(number, lesion) for lesion in found)
     coarse = rng.normal(size=tuple(n // 4 + 3 for n in settings.shape)).astype(np.float32)

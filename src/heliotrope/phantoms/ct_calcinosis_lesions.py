@@ -61,7 +61,9 @@ def _wrap(angle: float) -> float:
     return float(np.arctan2(np.sin(angle), np.cos(angle)))
 
 
-def draw_lesions(rng: np.random.Generator, limb: LimbAnatomy, *, length_mm: float) -> tuple[Lesion, ...]:
+def draw_lesions(
+    rng: np.random.Generator, limb: LimbAnatomy, *, length_mm: float, fine_net: bool = False
+) -> tuple[Lesion, ...]:
     """Every plane and shape once or more: 3 skin plaques, up to 14 nodules, a net, 2 fascial and 2 septal sheets, ...
 
     Parameters
@@ -72,6 +74,8 @@ def draw_lesions(rng: np.random.Generator, limb: LimbAnatomy, *, length_mm: floa
         Where they go.
     length_mm : float
         Extent of the scan along z; lesions keep 5 mm from its ends. [mm]
+    fine_net : bool
+        Strands of the net thinner than a voxel and less dense, as the method's first study drew them.
     """
     # slots of the subcutis: 8 sectors by 3 levels; the mass takes the sector with the thickest fat
     sectors = limb.thickest_subcutis_rad + np.arange(8) * np.pi / 4
@@ -83,7 +87,7 @@ def draw_lesions(rng: np.random.Generator, limb: LimbAnatomy, *, length_mm: floa
     thick = [slot for slot in slots if _subcutis(limb, float(sectors[slot[0]]), float(levels[slot[1]])) > 9.0]
     if thick:
         slots.remove(thick[0])
-        lesions.append(_net(rng, float(sectors[thick[0][0]]), float(levels[thick[0][1]])))
+        lesions.append(_net(rng, float(sectors[thick[0][0]]), float(levels[thick[0][1]]), fine=fine_net))
     for _ in range(3):
         s, k = slots.pop()
         lesions.append(_plaque(rng, float(sectors[s]), float(levels[k])))
@@ -136,9 +140,12 @@ def _nodule(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float)
     return Lesion(TissuePlane.SUBCUTANEOUS, "nodular", float(rng.uniform(250, 800)), (part,))
 
 
-def _net(rng: np.random.Generator, angle: float, z: float) -> Lesion:
-    values = (_wrap(angle), z, 20.0, 13.0, float(rng.uniform(1.7, 2.0)), float(rng.uniform(0.45, 0.6)))
-    return Lesion(TissuePlane.SUBCUTANEOUS, "reticular", float(rng.uniform(450, 700)), ((Form.NET, values),))
+def _net(rng: np.random.Generator, angle: float, z: float, *, fine: bool) -> Lesion:
+    period, strand, attenuation = (float(rng.uniform(*r)) for r in ((1.7, 2.0), (0.45, 0.6), (450, 700)))
+    if fine:
+        period, strand, attenuation = 1.5, 0.34, attenuation - 100.0
+    values = (_wrap(angle), z, 20.0, 13.0, period, strand)
+    return Lesion(TissuePlane.SUBCUTANEOUS, "reticular", attenuation, ((Form.NET, values),))
 
 
 def _mass(rng: np.random.Generator, limb: LimbAnatomy, angle: float, z: float) -> Lesion:

@@ -221,6 +221,11 @@ def _quality(series: Series, found: Calcinosis) -> tuple[QualityCheck, ...]:
     cut = bool(found.body[0].any() or found.body[-1].any() or found.body[:, 0].any() or found.body[:, -1].any())
     return (
         QualityCheck(
+            "CT completeness",
+            not series.defects,
+            f"only this part was assessed: {'; '.join(series.defects)}" if series.defects else "no slice is missing",
+        ),
+        QualityCheck(
             "CT slice thickness",
             _thickness(series) <= 1.5,
             f"{_thickness(series):.2f} mm; planes: {found.detail} (all planes up to 1.5 mm, with a warning up to 3 mm)",

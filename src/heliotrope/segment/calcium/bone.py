@@ -23,6 +23,13 @@ from heliotrope.segment.calcium.geometry import (
     opened,
     smooth,
 )
+from heliotrope.segment.calcium.small_bones import (
+    LEAST_SMALL_BONE_MM3,
+    SmallBone,
+    as_phalanx,
+    as_small_bone,
+    join_small_bones,
+)
 
 BONE_HU = 200.0
 """Outline of bone on slightly smoothed CT. [HU]"""
@@ -36,8 +43,15 @@ _NET_STRAND_MM = 2.8
 _LEAST_BONE_MM3 = 1500.0
 _LEAST_BRAIN_MM3 = 150_000.0
 _SHAFT_AREA_MM2 = (100.0, 1600.0)
+_SHAFT_OUTLINE_MM2 = (30.0, 1600.0)
+_BONE_END_MM = 12.0
+_SHAFT_SOLIDITY = 0.88
+_FAT_MARROW_HU = 60.0
+_LEAST_MARROW_SHARE = 0.12
 _NECK_MM = 3.0
 _PROUD_MM = 5.0
+_LUMP_CORE_MM2 = 25.0
+_LARGEST_LUMP_MM3 = 800.0
 _TRABECULAR_HU = (90.0, 700.0)
 _JOINT_CLOSING_MM = 8.0
 
@@ -52,6 +66,8 @@ class Skeleton:
         Cortex, trabecular bone and marrow.
     trabecular : bool array
         Dense interior: ends of long bones, vertebrae, small bones of hand and foot.
+    irregular : bool array
+        Bone that is no shaft in its slice: ends, flat bones, vertebrae, sacrum. Small bones lie beside such bone.
     joints : bool array
         Clefts and hollows between and within such ends, closed over 8 mm: joint spaces, intercondylar notch, foramina.
     rim : bool array
@@ -62,6 +78,7 @@ class Skeleton:
 
     mask: Mask
     trabecular: Mask
+    irregular: Mask
     joints: Mask
     rim: Mask
     rim_mm: float
@@ -95,19 +112,26 @@ def find_skeleton(
     numbers, count = label(dense)
     mask = np.zeros_like(dense)
     voxel = float(np.prod(spacing))
+    small: list[SmallBone] = []
+    unresolved: list[SmallBone] = []
     for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
         size = float(np.prod([(p.stop - p.start) * s for p, s in zip(part, spacing, strict=True)]))
-        if size < 1000.0:
+        if size < LEAST_SMALL_BONE_MM3:
             continue
         box = grow_box(part, hu.shape, spacing, max(spacing) + 0.1)
         solid = numbers[box] == n
-        if float(solid.sum()) * voxel < 300.0:
+        if float(solid.sum()) * voxel < LEAST_SMALL_BONE_MM3:
             continue
         filled = _fill(solid, box, hu.shape, spacing)
         shallow = float(np.median(skin_depth_mm[box][solid])) < _NET_DEPTH_MM
         if _is_bone(hu[box], solid, filled, spacing) and not (shallow and _is_net(solid, filled, spacing)):
             kept = filled & ~_proud_of_shaft(smoothed[box], solid, filled, spacing)
             mask[box] |= kept & body[box]
+        elif (bone := as_small_bone(hu[box], solid, filled, box, spacing)) is not None:
+            small.append(bone)
+        elif (piece := as_phalanx(hu[box], filled, box, spacing)) is not None:
+            unresolved.append(piece)
+    join_small_bones(mask, small, unresolved, spacing)
     mask = _fill(mask, (slice(0, 10**6),) * 3, hu.shape, spacing) & body if mask.any() else mask
     rim_mm = 1.6 + 0.25 * max(spacing[2] - 1.0, 0.0)
     rim = _margin(mask, rim_mm, spacing) & ~mask
@@ -119,7 +143,32 @@ def find_skeleton(
         band = (depth_inside(mask[b], spacing) > 4.0) & (calm > _TRABECULAR_HU[0]) & (calm < _TRABECULAR_HU[1])
         # the blurred inner face of a thick cortex reads alike, but is thin
         trabecular[b] = opened(band, 2.6, spacing)
-    return Skeleton(mask, trabecular, _joints(mask, trabecular, body, spacing), rim, rim_mm)
+    irregular = mask & ~_shafts(smoothed, mask, spacing)
+    return Skeleton(mask, trabecular, irregular, _joints(mask, trabecular, body, spacing), rim, rim_mm)
+
+
+def _shafts(smoothed: NDArray[np.float32], mask: Mask, spacing: Spacing) -> Mask:
+    """Round outlines of long bones around one lumen of fat marrow, more than 12 mm from where the bone ends."""
+    out = np.zeros_like(mask)
+    for k in np.flatnonzero(mask.any(axis=(0, 1))):
+        outlines = measure.label(mask[:, :, k])
+        for outline in measure.regionprops(outlines):
+            area = float(outline.area) * spacing[0] * spacing[1]
+            if not _SHAFT_OUTLINE_MM2[0] < area < _SHAFT_OUTLINE_MM2[1] or outline.solidity < _SHAFT_SOLIDITY:
+                continue
+            marrow = outline.image & (smoothed[:, :, k][outline.slice] < _FAT_MARROW_HU)
+            if float(marrow.sum()) > _LEAST_MARROW_SHARE * float(outline.area):
+                out[:, :, k][outline.slice] |= outline.image
+    numbers, count = label(mask)
+    end = round(_BONE_END_MM / spacing[2])
+    for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
+        low, high = part[2].start, part[2].stop
+        low = 0 if low == 0 else low + end
+        high = high if high == mask.shape[2] else high - end
+        outside = np.ones(part[2].stop - part[2].start, dtype=bool)
+        outside[max(low - part[2].start, 0) : max(high - part[2].start, 0)] = False
+        out[part][(numbers[part] == n) & outside[None, None, :]] = False
+    return out
 
 
 def _joints(mask: Mask, trabecular: Mask, body: Mask, spacing: Spacing) -> Mask:
@@ -229,18 +278,32 @@ def _encloses_marrow(filled: Mask, inside: Mask, spacing: Spacing) -> bool:
     return not net_like
 
 
+def _lumps(inner: Mask, pixel_mm2: float) -> Mask:
+    """Cores of a slice that are small, and small beside the largest: of lumps that touch the bone."""
+    numbers, count = ndimage.label(inner)
+    if count < 2:
+        return np.zeros_like(inner)
+    sizes = np.bincount(numbers.ravel()) * pixel_mm2
+    return np.asarray(((sizes <= 0.1 * sizes[1:].max()) & (sizes <= _LUMP_CORE_MM2))[numbers] & inner)
+
+
 def _proud_of_shaft(smoothed: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacing) -> Mask:
-    """Calcium grown onto a shaft: pieces behind a neck thinner than 6 mm that reach 5 mm beyond the shaft."""
+    """Calcium grown onto a shaft: pieces behind a neck thinner than 6 mm that reach 5 mm beyond the shaft, and small
+    lumps that only blur joins to it.
+    """
     lumen = filled & ~solid
     shaft = np.zeros(filled.shape[2], dtype=bool)
     core = np.zeros_like(filled)
+    lumps = np.zeros_like(filled)
     for k in range(filled.shape[2]):
         plane = filled[:, :, k]
         if not plane.any():
             continue
-        padded = np.pad(plane, 1)
-        inner = ndimage.distance_transform_edt(padded, sampling=spacing[:2]) > _NECK_MM
-        core[:, :, k] = (ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= _NECK_MM)[1:-1, 1:-1] & plane
+        inner = ndimage.distance_transform_edt(np.pad(plane, 1), sampling=spacing[:2])[1:-1, 1:-1] > _NECK_MM
+        core[:, :, k] = _grown(inner, plane, spacing)
+        small = _lumps(inner, spacing[0] * spacing[1])
+        if small.any():
+            lumps[:, :, k] = _grown(small, plane, spacing) & ~_grown(inner & ~small, plane, spacing)
         area = float(core[:, :, k].sum()) * spacing[0] * spacing[1]
         marrow = lumen[:, :, k]
         if not _SHAFT_AREA_MM2[0] < area < _SHAFT_AREA_MM2[1] or not marrow.any():
@@ -250,12 +313,28 @@ def _proud_of_shaft(smoothed: NDArray[np.float32], solid: Mask, filled: Mask, sp
         )
     if not shaft.any() or not core.any():
         return np.zeros_like(filled)
-    proud = filled & ~core & shaft[None, None, :]
-    if not proud.any():
-        return proud
-    away = distance_to(core, spacing)
-    pieces, count = label(proud & (away > 1.0))
+    out = _proud_pieces(filled & shaft[None, None, :], core, spacing)
+    if lumps.any():
+        freed = _proud_pieces(filled & shaft[None, None, :], core & ~lumps, spacing)
+        pieces, count = label(freed)
+        for n in range(1, count + 1):
+            piece = pieces == n
+            if float(piece.sum()) * float(np.prod(spacing)) < _LARGEST_LUMP_MM3:
+                out |= piece
+    return out
+
+
+def _grown(inner: Mask, plane: Mask, spacing: Spacing) -> Mask:
+    return np.asarray(ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= _NECK_MM) & plane
+
+
+def _proud_pieces(filled: Mask, core: Mask, spacing: Spacing) -> Mask:
+    """Pieces beyond the core that reach 5 mm from it."""
     out = np.zeros_like(filled)
+    if not core.any():
+        return out
+    away = distance_to(core, spacing)
+    pieces, count = label(filled & ~core & (away > 1.0))
     for n in range(1, count + 1):
         piece = pieces == n
         if float(away[piece].max()) > _PROUD_MM:

@@ -42,6 +42,11 @@ _TRUNK_BONE_MM2 = 300.0
 _SIGHT_MM = 160.0
 _WAYS = 24
 _BONE_END_HALF_WIDTH_MM = 3.5
+_TUBE_LENGTH_MM = 30.0
+_BESIDE_BODY_HU = -300.0
+_BUMP_MM = 8.0
+_SKIN_LAYERS_MM = 4.0
+_EXOSKELETON_HU = 350.0
 _BESIDE_ARTERY_MM = 3.0
 _ALONG_ARTERY_MM = 20.0
 _LARGEST_WALL_PIECE_MM3 = 60.0
@@ -138,15 +143,44 @@ def read_tissue(
     local = np.clip(local, noise, 2.5 * noise).astype(np.float32)
     factor = NOISE_FACTOR_CONTRAST if contrast else NOISE_FACTOR
     threshold = np.maximum(CALCIUM_THRESHOLD_HU, muscle + factor * local).astype(np.float32)
+    _raise_in_skin(threshold, hu, body, factor * noise, min(spacing[:2]))
     return Tissue(muscle, noise, threshold, smoothed)
+
+
+def _raise_in_skin(
+    threshold: NDArray[np.float32], hu: NDArray[np.float32], body: Body, rise_hu: float, step_mm: float
+) -> None:
+    """Sharp kernels overshoot at the skin: there calcium must rise above the skin's own layer of equal depth.
+
+    A layer that reads above 350 HU over half of the body is calcified itself and raises nothing.
+    """
+    shallow = body.mask & (body.skin_depth_mm <= _SKIN_LAYERS_MM)
+    values, layers = hu[shallow], (body.skin_depth_mm[shallow] / step_mm).astype(np.int32)
+    raised = threshold[shallow]
+    for layer in np.unique(layers):
+        here = layers == layer
+        middle = float(np.median(values[here]))
+        if middle < _EXOSKELETON_HU:
+            raised[here] = np.maximum(raised[here], middle + rise_hu)
+    threshold[shallow] = raised
+
+
+def _opened_in_plane(plane: Mask, radius_mm: float, spacing: Spacing) -> Mask:
+    padded = np.pad(plane, 1, mode="edge")
+    inner = ndimage.distance_transform_edt(padded, sampling=spacing[:2]) > radius_mm
+    if not inner.any():
+        return np.zeros_like(plane)
+    near = ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= radius_mm
+    return np.asarray(near[1:-1, 1:-1] & plane)
 
 
 def _require_hounsfield(hu: NDArray[np.float32], body: Body) -> None:
     """Body tissue must read like fat and muscle, and the air beside it like air."""
-    near = ndimage.binary_dilation(body.mask, iterations=7) & ~ndimage.binary_dilation(body.mask, iterations=3)
+    beside = hu[~ndimage.binary_dilation(body.mask, iterations=3)]
     darkest = float(np.percentile(hu[::2, ::2, ::2], 0.5))
-    air = -1000.0 if darkest > -250.0 else darkest
-    air = float(np.median(hu[near])) if int(near.sum()) > 500 else max(air, -1000.0)
+    air = -1000.0 if darkest > -250.0 else max(darkest, -1000.0)
+    # the darkest tenth: cushions and sheets lie beside the body too
+    air = float(np.percentile(beside, 10)) if beside.size > 500 else air
     if not -1150.0 < air < -700.0:
         raise QualityRefusal(
             f"CT: air beside the body reads {air:.0f} HU (-1150 to -700 HU needed)",
@@ -192,7 +226,7 @@ def find_candidates(
     least = max(LEAST_VOLUME_MM3, 2.5 * voxel)
     dense = _hysteresis(hu - tissue.threshold, soft, HYSTERESIS_HU, least, voxel)
     if tissue.noise_hu > NOISY_HU:
-        faint = _faint(hu, soft, cavity, skeleton, tissue, spacing)
+        faint = _faint(hu, body, cavity, skeleton, tissue, spacing)
         parts, n_parts = label(faint | dense)
         found = np.zeros(n_parts + 1, dtype=bool)
         found[np.unique(parts[dense])] = True
@@ -289,14 +323,16 @@ def _hysteresis(excess: NDArray[np.float32], soft: Mask, rise_hu: float, least_m
 
 
 def _faint(
-    hu: NDArray[np.float32], soft: Mask, cavity: Mask, skeleton: Skeleton, tissue: Tissue, spacing: Spacing
+    hu: NDArray[np.float32], body: Body, cavity: Mask, skeleton: Skeleton, tissue: Tissue, spacing: Spacing
 ) -> Mask:
     """Calcium of a noisy scan that stands out only after smoothing."""
+    soft = body.mask & ~skeleton.mask
     even = smooth(hu, _NOISY_SIGMA_MM, spacing)
     quiet = soft & ~cavity & ~skeleton.rim & (even > tissue.muscle_hu - 60) & (even < tissue.muscle_hu + 60)
     values = even[quiet]
     noise = 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else tissue.noise_hu
-    limit = max(CALCIUM_THRESHOLD_HU, tissue.muscle_hu + NOISE_FACTOR * noise)
+    limit = np.full(hu.shape, max(CALCIUM_THRESHOLD_HU, tissue.muscle_hu + NOISE_FACTOR * noise), np.float32)
+    _raise_in_skin(limit, even, body, NOISE_FACTOR * noise, min(spacing[:2]))
     return _hysteresis(even - limit, soft, _NOISY_HYSTERESIS_HU, _NOISY_LEAST_MM3, float(np.prod(spacing)))
 
 
@@ -318,6 +354,7 @@ class _Surroundings:
         self.contrast = contrast
         self.bone_distance = distance_to(skeleton.mask, spacing)
         self.end_distance = distance_to(skeleton.trabecular, spacing)
+        self.irregular_distance = distance_to(skeleton.irregular, spacing)
         self.voxel = float(np.prod(spacing))
 
     def reason(self, member: Mask, box: Box) -> Exclusion | None:
@@ -333,8 +370,9 @@ class _Surroundings:
             or (Exclusion.BODY_CAVITY if self._behind_bone(member, box) else None)
             or (Exclusion.PHLEBOLITH if self._phlebolith(member, box) else None)
             or self._cut(member, box, hu)
+            or (Exclusion.TUBE if self._tube(member, box) else None)
             or self._vessel(member, box)
-            or self._foreign(member, box)
+            or (Exclusion.ON_SKIN if self._on_skin(member, box, hu) else None)
         )
 
     def _bony(self, member: Mask, box: Box, hu: NDArray[np.float32], volume: float) -> Exclusion | None:
@@ -350,13 +388,19 @@ class _Surroundings:
         compact = long < 3.0 * max(thin, *self.spacing)
         deep = float(np.median(self.body.skin_depth_mm[box][member])) > 8.0
         sesamoid = near < 9.0 and volume < 3000.0 and long < 25.0 and compact and deep
-        bone_end = near < 5.0 and long < 50.0 and volume < 2000.0 and float(np.percentile(hu, 90)) > 220.0
-        return Exclusion.OSSICLE if (end < 25.0 and sesamoid) or (end < 60.0 and bone_end) else None
+        from_irregular = float(self.irregular_distance[box][member].min())
+        at_end = end < 25.0 or from_irregular < 9.0
+        dense = float(np.percentile(hu, 90)) > 220.0
+        # what the outline of an irregular bone left out hangs on it
+        hangs = from_irregular <= self.skeleton.rim_mm + 0.1 and volume < 3000.0 and dense
+        bone_end = near < 5.0 and long < 50.0 and volume < 2000.0 and dense
+        found = hangs or (at_end and sesamoid) or ((at_end or end < 60.0) and bone_end)
+        return Exclusion.OSSICLE if found else None
 
     def _phlebolith(self, member: Mask, box: Box) -> bool:
         """Small, round, deep, alone, at the level of pelvis or trunk."""
         levels = slice(max(box[2].start - 2, 0), box[2].stop + 2)
-        bone = self.skeleton.trabecular[:, :, levels].sum(axis=(0, 1)).max() * self.spacing[0] * self.spacing[1]
+        bone = self.skeleton.irregular[:, :, levels].sum(axis=(0, 1)).max() * self.spacing[0] * self.spacing[1]
         long, _, thin = self._extents(member)
         deep = float(np.median(self.body.skin_depth_mm[box][member])) > 35.0
         small = long < 7.0 + 0.8 * self.spacing[2] and long < 2.2 * max(thin, self.spacing[2])
@@ -417,21 +461,31 @@ class _Surroundings:
             return Exclusion.ARTERY_WALL
         return None
 
-    def _foreign(self, member: Mask, box: Box) -> Exclusion | None:
+    def _tube(self, member: Mask, box: Box) -> bool:
+        """Long, thin, and reaching from the skin into the depth."""
         depth = self.body.skin_depth_mm[box][member]
+        if float(depth.min()) > 1.5 or float(depth.max()) < 8.0:
+            return False
         extents = self._extents(member)
-        if extents[0] > 60.0 and extents[1] < 9.0 and float(depth.min()) < 1.5 and float(depth.max()) > 8.0:
-            return Exclusion.TUBE
-        hu = self.hu[box][member]
-        if float(np.percentile(depth, 75)) < 0.9 * max(self.spacing[:2]) and float(np.median(hu)) > 130.0:
-            proud = self._stands_proud(box)
-            return Exclusion.ON_SKIN if proud else None
-        return None
+        return bool(extents[0] > _TUBE_LENGTH_MM and extents[1] < 9.0 and extents[0] > 4.0 * extents[1])
 
-    def _stands_proud(self, box: Box) -> bool:
-        """True when air lies around the component on most sides."""
-        wide = grow_box(box, self.hu.shape, self.spacing, 5.0)
-        return float((~self.body.mask[wide]).mean()) > 0.6
+    def _on_skin(self, member: Mask, box: Box, hu: NDArray[np.float32]) -> bool:
+        """Bare to the air and standing out of the body's outline, or going on beside the body as a table does."""
+        depth = self.body.skin_depth_mm[box][member]
+        pixel = max(self.spacing[:2])
+        if float(np.percentile(depth, 25)) > 1.5 * pixel or float(np.median(hu)) < CALCIUM_THRESHOLD_HU:
+            return False
+        wide = grow_box(box, self.hu.shape, self.spacing, 20.0)
+        framed = np.zeros(self.hu[wide].shape, dtype=bool)
+        framed[tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, wide, strict=True))] = member
+        beside = (self.hu[wide] > _BESIDE_BODY_HU) & ~self.body.mask[wide]
+        edge = ndimage.binary_dilation(framed, iterations=2) & beside
+        if float(np.percentile(depth, 90)) < 4.0 and int(edge.sum()) > max(8, 0.02 * int(member.sum())):
+            return True
+        outline = np.zeros_like(framed)
+        for k in np.flatnonzero(framed.any(axis=(0, 1))):
+            outline[:, :, k] = _opened_in_plane(self.body.mask[wide][:, :, k], _BUMP_MM, self.spacing)
+        return float((framed & ~outline).sum()) > 0.5 * float(member.sum())
 
     def _extents(self, member: Mask) -> NDArray[np.float64]:
         """Principal lengths, longest first. [mm]"""
