@@ -27,9 +27,11 @@ class Scene:
         self.hu = np.full(self.size, -1000.0, np.float32)
 
     @property
-    def axes(self) -> tuple[NDArray[np.float64], ...]:
+    def axes(self) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
         """Coordinates, to be broadcast."""
-        lines = [(np.arange(n) - (n - 1) / 2) * v for n, v in zip(self.size, self.voxel_mm, strict=True)]
+        lines = [
+            np.arange(n, dtype=np.float64) * v - (n - 1) / 2 * v for n, v in zip(self.size, self.voxel_mm, strict=True)
+        ]
         return lines[0][:, None, None], lines[1][None, :, None], lines[2][None, None, :]
 
     def limb(self, center: tuple[float, float] = (0.0, 0.0), radius: float = 45.0, *, bone: bool = True) -> None:
@@ -63,7 +65,7 @@ class Scene:
     def ball(self, center: Point, radius: float, hu: float) -> NDArray[np.bool_]:
         """A ball; returns where it lies."""
         x, y, z = self.axes
-        inside = (x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2 < radius**2
+        inside: NDArray[np.bool_] = (x - center[0]) ** 2 + (y - center[1]) ** 2 + (z - center[2]) ** 2 < radius**2
         self.hu[inside] = hu
         return inside
 
