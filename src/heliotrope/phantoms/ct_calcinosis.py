@@ -247,7 +247,7 @@ def draw_scene(seed: int, variant: CalcinosisVariant, settings: CtCalcinosisSett
         found = (
             (artery_calcium(rng),)
             if variant is CalcinosisVariant.VASCULAR
-            else draw_lesions(rng, limb, length_mm=length, fine_net=chosen.fine_net)
+            else draw_lesions(rng, limb, length_mm=length, fine_net=settings.fine_net)
         )
         placed.extend(PlacedLesion(number, lesion) for lesion in found)
     coarse = rng.normal(size=tuple(n // 4 + 3 for n in settings.shape)).astype(np.float32)
