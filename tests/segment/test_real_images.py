@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from heliotrope.domain.anatomy import Side
+from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.study import Role
 from heliotrope.io import nifti, read_study, read_volume
 from heliotrope.segment.tissues import segment_layers, segment_tissues
@@ -40,3 +41,25 @@ def test_real_calves_have_two_bones_and_are_called_legs(shared_data: Path) -> No
     labels = segment_tissues(images)
     assert sum("looks like a leg" in note for note in labels.notes) == 2
     assert labels.mask_where(structure="muscle").sum() > 3 * labels.mask_where(structure="subcutaneous_fat").sum()
+
+
+def test_a_real_water_station_gives_muscle_and_bone_alone(shared_data: Path) -> None:
+    volume = nifti.read_nifti(shared_data / "leg-stations" / "Join_3.nii.gz")
+    labels = segment_tissues({Role.DIXON_WATER: volume})
+    assert {region.structure for region in labels.legend.values()} <= {"muscle", "bone", "fiducial"}
+    muscle = {side: labels.mask_where(structure="muscle", side=side).sum() for side in Side}
+    assert 0.8 < muscle[Side.LEFT] / muscle[Side.RIGHT] < 1.25
+    for side in Side:
+        assert 0.04 < labels.mask_where(structure="bone", side=side).sum() / muscle[side] < 0.2
+
+
+def test_a_real_opposed_image_is_no_water_image(shared_data: Path) -> None:
+    volume = nifti.read_nifti(shared_data / "thigh-labelled" / "image.nii.gz")
+    with pytest.raises(QualityRefusal, match="marrow is bright"):
+        segment_tissues({Role.DIXON_WATER: volume})
+
+
+def test_a_real_foot_is_refused(shared_data: Path) -> None:
+    volume = nifti.read_nifti(shared_data / "leg-stations" / "Join_1.nii.gz")
+    with pytest.raises(QualityRefusal):
+        segment_tissues({Role.DIXON_WATER: volume})

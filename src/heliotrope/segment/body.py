@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,25 @@ def open_mask(mask: NDArray[np.bool_], radius_mm: float, spacing_mm: tuple[float
     if not core.any():
         return core
     return np.asarray(ndimage.distance_transform_edt(~core, sampling=spacing_mm) <= radius_mm)
+
+
+def closed_slices(mask: NDArray[np.bool_], radius_mm: float, spacing_mm: tuple[float, float]) -> NDArray[np.bool_]:
+    """Closing of every slice (x, y, z) by a disc, holes filled."""
+    pad = int(np.ceil(radius_mm / min(spacing_mm))) + 2
+    closed = np.zeros_like(mask)
+    for k in np.flatnonzero(mask.any(axis=(0, 1))):
+        near = ndimage.distance_transform_edt(~np.pad(mask[:, :, k], pad), sampling=spacing_mm) <= radius_mm
+        inner = ndimage.distance_transform_edt(ndimage.binary_fill_holes(near), sampling=spacing_mm) > radius_mm
+        closed[:, :, k] = inner[pad:-pad, pad:-pad] | mask[:, :, k]
+    return closed
+
+
+def close_limbs(limbs: Limbs, radius_mm: float, spacing_mm: tuple[float, float]) -> Limbs:
+    """Every limb closed for itself: dark bone under the skin belongs to it, the gap between two limbs to none."""
+    index = limbs.index.copy()
+    for n in range(1, len(limbs.sides) + 1):
+        index[closed_slices(limbs.index == n, radius_mm, spacing_mm) & (limbs.index == 0)] = n
+    return replace(limbs, index=index, appendages=limbs.appendages & (index == 0))
 
 
 def largest_components(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:

@@ -10,6 +10,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from heliotrope.domain.errors import QualityRefusal
+from heliotrope.segment.body import closed_slices
 
 FAT_LIMIT = 0.5
 """Fat-like share at and above which a voxel counts as fat. Project rule after the 50 % of spec G1."""
@@ -249,7 +250,9 @@ def from_water(signal: NDArray[np.floating], spacing_mm: tuple[float, float], na
     Fat and cortex cannot be told apart; bone is found as a compact dark region.
     """
     image = np.asarray(signal, dtype=np.float32)
-    body = body_of(image, spacing_mm, share=0.04)
+    outline = body_of(image, spacing_mm, share=0.04)
+    # bone under the skin is as dark as air and opens the outline to the outside
+    body = closed_slices(outline, WATER_CLOSING_MM, spacing_mm)
     level = _upper_level(image, body, spacing_mm)
     flat = image / np.maximum(level, 1e-6)
     _low, high = two_modes(flat[body])
@@ -257,7 +260,7 @@ def from_water(signal: NDArray[np.floating], spacing_mm: tuple[float, float], na
     dark_level = float(np.median(flat[body & (flat < 0.5 * high)])) if (body & (flat < 0.5 * high)).any() else 0.0
     share = np.where(body, np.clip((high - flat) / (high - dark_level), 0.0, 1.0), 0.0).astype(np.float32)
     brightness = np.where(body, np.clip(flat / high, 0.0, 2.0), 0.0).astype(np.float32)
-    return Contrast(brightness, share, body, np.zeros_like(body), name, marrow_ring=False)
+    return Contrast(brightness, share, outline, np.zeros_like(body), name, marrow_ring=False)
 
 
 def _upper_level(
@@ -286,6 +289,8 @@ def _upper_level(
     return np.maximum(level, 1e-6)
 
 
+WATER_CLOSING_MM = 10.0
+"""Gaps in the outline of a body on a water image up to twice this are closed. Project rule. [mm]"""
 COARSE_MM, WATER_REACH_MM, WATER_PERCENTILE = 4.0, 20.0, 70.0
 """Pixel, reach and percentile of the level of muscle on a water image. Project rule. [mm, mm, %]"""
 LAST_ECHO_MS = 125.0

@@ -151,10 +151,10 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
             )
     _refuse_feet(levels)
     if not contrast.marrow_ring and _mostly_uncertain(surfaces):
-        legend, values = _without_subcutis(legend, values)
+        legend, values = _without_fat(legend, values)
         notes.append(
-            "Skin and subcutaneous fat are not given: both are dark on this image, and in most slices the deep fascia "
-            "was not seen between them and muscle."
+            "Only muscle and bone are given: skin and fat are dark on this image, and in most slices the deep fascia "
+            "was not seen between subcutaneous and intermuscular fat."
         )
     if not all(np.isfinite(value) for value in thickness):
         notes.append("The skin is thinner than the voxels show; its thickness was assumed, not measured.")
@@ -221,16 +221,20 @@ def _refuse_feet(levels: list[Level]) -> None:
 
 def _mostly_uncertain(surfaces: list[FasciaSurface]) -> bool:
     """Whether fewer than half of the directions show the fascia in most slices of the limbs."""
-    support = [value for surface in surfaces for value in surface.confidence if value > 0]
+    support = [
+        value
+        for surface in surfaces
+        for value, radii in zip(surface.confidence, surface.radii_mm, strict=True)
+        if np.isfinite(radii).any()
+    ]
     return bool(support) and float(np.mean([value < 0.5 for value in support])) > 0.5
 
 
-def _without_subcutis(
-    legend: dict[int, Region], values: NDArray[np.uint16]
-) -> tuple[dict[int, Region], NDArray[np.uint16]]:
-    outer = [number for number, region in legend.items() if region.structure in {"skin", "subcutaneous_fat"}]
-    kept = {number: region for number, region in legend.items() if number not in outer}
-    return kept, np.where(np.isin(values, outer), 0, values).astype(np.uint16)
+def _without_fat(legend: dict[int, Region], values: NDArray[np.uint16]) -> tuple[dict[int, Region], NDArray[np.uint16]]:
+    """Muscle and bone alone, where nothing tells fat under the skin from fat between muscles."""
+    fat = [n for n, region in legend.items() if region.structure in {"skin", "subcutaneous_fat", "intermuscular_fat"}]
+    kept = {number: region for number, region in legend.items() if number not in fat}
+    return kept, np.where(np.isin(values, fat), 0, values).astype(np.uint16)
 
 
 _WITH_ARTICLE = {

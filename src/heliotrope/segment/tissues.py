@@ -12,8 +12,9 @@ from heliotrope.domain.geometry import require_same_grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
 from heliotrope.segment.axial import AxialFrame
-from heliotrope.segment.body import find_limbs
+from heliotrope.segment.body import Limbs, close_limbs, closed_slices, find_limbs
 from heliotrope.segment.contrast import (
+    WATER_CLOSING_MM,
     Contrast,
     from_dixon,
     from_fat_bright,
@@ -109,11 +110,21 @@ def segment_layers(
     require_any_limb(limbs)
     trunk = recognize_trunk(contrast.body, contrast.gas, limbs, frame.spacing_mm)
     if trunk is None:
+        if not contrast.marrow_ring:
+            limbs = _closed_limbs(contrast, limbs, frame, single=single_limb)
         return label_layers(contrast, limbs, grid, method=METHOD)
     if roles[0] is not Role.CT:
         raise trunk.refusal()
     quiet = smooth(frame.to_axial(_real(images[Role.CT], keep_sign=True)), frame.spacing_mm)
     return label_trunk(contrast, quiet, grid, trunk.place, method=METHOD)
+
+
+def _closed_limbs(contrast: Contrast, limbs: Limbs, frame: AxialFrame, *, single: bool | None) -> Limbs:
+    """Limbs with the dark bone that opens their outline; parted as before where closing would join them."""
+    plane = (frame.spacing_mm[0], frame.spacing_mm[1])
+    closed = closed_slices(contrast.body, WATER_CLOSING_MM, plane)
+    found = find_limbs(closed, contrast.brightness, frame.axial_grid, single=single)
+    return found if len(found.sides) >= len(limbs.sides) else close_limbs(limbs, WATER_CLOSING_MM, plane)
 
 
 def _contrast(

@@ -227,7 +227,7 @@ def _run_person(given: StageInput) -> StageOutput:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 7, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
+    Stage("tissues", 8, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
     Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
 )
