@@ -279,7 +279,8 @@ def _verdict(frames: tuple[_Frame, ...], sums: NDArray[np.float64], voxel_mm: fl
         doubt = "" if 0 in possible else f"; they are somewhat straighter with the axes read as {frames[best].name}"
         sentence = (
             f"fibers do not decide the frame of the b-vectors: {others} of {len(frames) - 1} others are possible"
-            f"{doubt}; directions may be mirrored or exchanged across the fibers"
+            f"{doubt}; directions may be mirrored or exchanged across the fibers, mean diffusivity and FA are not "
+            "affected"
         )
     return FrameCheck(
         verdict,

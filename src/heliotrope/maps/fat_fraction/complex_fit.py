@@ -45,6 +45,9 @@ from heliotrope.physics.fat_spectrum import (
 
 METHOD = "fat-fraction-complex/2"
 
+OUTPUTS = ("percent", "water", "fat", "field", "r2star", "deviation")
+"""Volumes that a fit fills."""
+
 LARGEST_USEFUL_SD = 25.0
 """Voxels less certain than this are invalid. [percentage points]"""
 
@@ -109,18 +112,27 @@ def fit_complex_fat_fraction(
     pilot = pilot_of(mask, axis, SLAB_VOXELS)
     signal = np.ascontiguousarray(data[pilot][mask[pilot]], dtype=np.complex64)
     decisions, problem, solution = decide(signal, nominal, mask[pilot], part_of(grid, pilot))
-    if len(slabs) == 1:
-        parts = [_settled(problem, solution, grid, slabs[0])]
-    else:
-        parts = []
-        known = np.full(mask.shape, np.nan, dtype=np.float32)
-        for slab in slabs:
-            part = _slab(data, mask, grid, slab, decisions, known)
-            known[slab.own_index] = part.volume(part.field)[slab.own_part]
-            parts.append(part)
-    noise_sd = float(np.median([part.solution.noise_sd for part in parts]))
-    misfit = misfit_over_noise(data[slabs[0].index][..., 0], mask[slabs[0].index], grid, parts[0].solution.noise_sd)
-    return _result(echoes, mask, parts, guard, spectrum, decisions, noise_sd, misfit)
+    # outputs are filled slab by slab and the field of the slabs before is the known one of the next
+    volumes = {name: np.full(mask.shape, np.nan, dtype=np.float32) for name in OUTPUTS}
+    noises: list[float] = []
+    actions: dict[str, None] = {}
+    report = None
+    for slab in slabs:
+        if len(slabs) == 1:
+            part = _settled(problem, solution, grid, slab)
+            report = part.report
+        else:
+            part = _slab(data, mask, grid, slab, decisions, volumes["field"])
+        part.write(volumes, guard)
+        noises.append(part.solution.noise_sd)
+        actions |= dict.fromkeys(part.actions)
+        del part
+    first = slabs[0].index
+    misfit = misfit_over_noise(data[first][..., 0], mask[first], grid, noises[0])
+    report = report or find_swaps(volumes["percent"], mask, grid)
+    return _result(
+        grid, mask, volumes, report, guard, spectrum, decisions, tuple(actions), float(np.median(noises)), misfit
+    )
 
 
 def _root_mean_square(data: NDArray[np.generic]) -> NDArray[np.floating]:
@@ -143,9 +155,23 @@ class _Part:
     report: SwapReport
     actions: tuple[str, ...]
 
-    def volume(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
-        """In-mask values as a volume of the slab, NaN elsewhere."""
-        return spread_over(np.asarray(values, dtype=np.float64), self.mask).astype(np.float32)
+    def write(self, volumes: dict[str, NDArray[np.float32]], guard: T1Guard) -> None:
+        """Put what the slab contributes into the output volumes."""
+        fit = self.solution.fit
+        raw = percent_of(fit)
+        slope = np.abs(guard.apply(raw + 0.5) - guard.apply(raw - 0.5))
+        found: dict[str, NDArray[np.floating]] = {
+            "percent": guard.apply(raw),
+            "water": fit.water,
+            "fat": fit.fat,
+            "field": self.field,
+            "r2star": fit.r2star_per_s,
+            "deviation": 100.0 * np.sqrt(np.maximum(fit.fraction_variance, 0)) * self.solution.noise_sd * slope,
+        }
+        for name, values in found.items():
+            whole = np.full(self.mask.shape, np.nan, dtype=np.float32)
+            whole[self.mask] = values
+            volumes[name][self.slab.own_index] = whole[self.slab.own_part]
 
 
 def _slab(
@@ -241,34 +267,19 @@ def _exchange(
 
 
 def _result(
-    echoes: Volume,
+    grid: Grid,
     mask: NDArray[np.bool_],
-    parts: list[_Part],
+    volumes: dict[str, NDArray[np.float32]],
+    report: SwapReport,
     guard: T1Guard,
     spectrum: FatSpectrum,
     decisions: Decisions,
+    exchanges: tuple[str, ...],
     noise_sd: float,
     misfit: float | None,
 ) -> FatFractionMaps:
-    grid = echoes.grid
-    names = ("percent", "water", "fat", "field", "r2star", "deviation")
-    volumes = {name: np.full(mask.shape, np.nan, dtype=np.float32) for name in names}
-    for part in parts:
-        fit, own = part.solution.fit, part.slab.own_part
-        raw = percent_of(fit)
-        slope = np.abs(guard.apply(raw + 0.5) - guard.apply(raw - 0.5))
-        deviation = 100.0 * np.sqrt(np.maximum(fit.fraction_variance, 0)) * part.solution.noise_sd * slope
-        found: tuple[NDArray[np.floating], ...] = (
-            guard.apply(raw),
-            fit.water,
-            fit.fat,
-            part.field,
-            fit.r2star_per_s,
-            deviation,
-        )
-        for name, values in zip(names, found, strict=True):
-            volumes[name][part.slab.own_index] = part.volume(values)[own]
-    percent = volumes["percent"]
+    """Maps of the filled output volumes, which are given up one by one."""
+    percent = volumes.pop("percent")
     with np.errstate(invalid="ignore"):
         low = ~(volumes["water"] + volumes["fat"] > 3.0 * noise_sd)
         wild = mask & ~((percent > PLAUSIBLE_PERCENT[0]) & (percent < PLAUSIBLE_PERCENT[1]))
@@ -277,7 +288,6 @@ def _result(
     reasons = count_invalid(
         signal_too_low=low, fat_fraction_outside_plausible_range=wild, standard_deviation_too_large=vague
     )
-    report = parts[0].report if len(parts) == 1 else find_swaps(percent, mask, grid)
     fit_r2star = decisions.model.times_s.size >= 4
     flags = [f"complex fit of {decisions.model.times_s.size} echoes, {spectrum.name} fat", guard.sentence]
     flags.extend(report.sentences())
@@ -291,9 +301,8 @@ def _result(
     fat_fraction = ParametricMap("fat_fraction", percent, valid, grid, Unit.PERCENT, METHOD, tuple(flags), reasons)
 
     def companion(quantity: str, name: str, unit: Unit) -> ParametricMap:
-        return companion_map(quantity, volumes[name], valid, grid, unit, METHOD)
+        return companion_map(quantity, volumes.pop(name), valid, grid, unit, METHOD)
 
-    exchanges = dict.fromkeys(action for part in parts for action in part.actions)
     quality = {
         "noise_sd": noise_sd,
         "limb_sections": float(report.n_sections),
