@@ -39,12 +39,14 @@ def visit(
     subject: str | None = "subject-1",
     acquired_on: str = "2026-01-02",
     gain: float = 100.0,
+    slab_ratio: float = 1.2,
 ) -> Path:
     """A result folder that shows some slices of the drawn thighs where a move takes them."""
     labels = drawn_labels(slices, move)
     muscle = labels.mask_where(structure="muscle")
+    flags = (f"Slice profile: hann-sinc, refocusing 180 degrees over {slab_ratio:.2f} slices.",)
     item = ParametricMap(
-        "water_t2", water_t2_of(labels, slices.start), muscle, labels.grid, Unit.MILLISECOND, "drawn/1"
+        "water_t2", water_t2_of(labels, slices.start), muscle, labels.grid, Unit.MILLISECOND, "drawn/1", flags
     )
     gray = Volume((labels.labels % 10).astype(np.float32) * np.float32(gain), labels.grid)
 

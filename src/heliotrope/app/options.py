@@ -24,6 +24,7 @@ _ABOVE_ZERO = (
     "stir_ratio_sd",
     "vial_ratio",
     "vial_ratio_sd",
+    "slab_ratio",
     "t2_upper_limit_ms",
     "echo_control_mean",
     "echo_control_sd",
@@ -67,6 +68,9 @@ class AnalyzeOptions:
     vial_ratio_sd: float | None = _option("Standard deviation of `vial_ratio` among the controls.")
     spared_muscle: str | None = _option(
         "Muscle that a reader found spared, e.g. gracilis or left gracilis; STIR reference after it was vetted."
+    )
+    slab_ratio: float | None = _option(
+        "Refocusing slab of the water-T2 model in slices, e.g. that of an earlier visit; else found on the echoes."
     )
     t2_upper_limit_ms: float | None = _option("Upper limit of normal water T2 at this site, in ms.")
     facts: Mapping[str, bool] = field(

@@ -121,10 +121,13 @@ def with_slab_ratio(
     field_strength_t: float,
     noise: NoiseEstimate,
     fat_fraction: ParametricMap | None,
+    given: float | None = None,
 ) -> tuple[WaterT2Options, str]:
-    """Options with the refocusing slab calibrated on the echoes, and the sentence that says so."""
+    """Options with the refocusing slab as given, else calibrated on the echoes, and the sentence that says so."""
     if options.profile is ProfilePreset.IDEAL:
         return options, "Non-selective refocusing: no slab to calibrate."
+    if given is not None:
+        return replace(options, slab_ratio=given), f"Refocusing slab given as {given:g} slices."
     slab = fit_slab_ratio(
         echoes,
         echo_times_ms=echo_times_ms,
@@ -193,6 +196,7 @@ def _run_joint(inputs: StageInput) -> StageOutput:
         field_strength_t=facts.field_strength_t or 0.0,
         noise=noise,
         fat_fraction=None,
+        given=inputs.options.slab_ratio,
     )
     maps = fit_joint(
         echoes,
@@ -237,6 +241,7 @@ def _run_two_pass(inputs: StageInput) -> StageOutput:
         field_strength_t=facts.field_strength_t or 0.0,
         noise=noise,
         fat_fraction=held,
+        given=inputs.options.slab_ratio,
     )
     maps = fit_two_pass(
         echoes,
@@ -310,6 +315,7 @@ STAGES: tuple[Stage, ...] = (
         select=_select_two_pass,
         run=_run_two_pass,
         uses=("fat-fraction",),
+        reads=("slab_ratio",),
         by_station=True,
     ),
     Stage(
@@ -319,6 +325,7 @@ STAGES: tuple[Stage, ...] = (
         select=_select_joint,
         run=_run_joint,
         uses=("water-t2",),
+        reads=("slab_ratio",),
         by_station=True,
     ),
 )

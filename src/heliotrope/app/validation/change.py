@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.units import Unit
 from heliotrope.findings.change import REPEATABILITY
 from heliotrope.io import read_study
+from heliotrope.maps.water_t2.fit import slab_ratio_of
 from heliotrope.phantoms.catalogue import SCENES, build_thigh_study
 from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence
 from heliotrope.phantoms.study import PhantomStudy
@@ -45,12 +47,14 @@ def build_visit(name: str, seed: int, protocol: MrProtocol = SMALL) -> PhantomSt
     return build_thigh_study(name, replace(scene, protocol=own), seed)
 
 
-def analyze_visit(study: PhantomStudy, folder: Path, *, only: tuple[str, ...] = STAGES) -> Path:
+def analyze_visit(
+    study: PhantomStudy, folder: Path, *, only: tuple[str, ...] = STAGES, slab_ratio: float | None = None
+) -> Path:
     """Write a phantom as DICOM under `folder`, analyze it with its true labels, and return the result folder."""
     images, out = folder / f"{study.name}-images", folder / study.name
     write_bundle(bundle_of(study), images, PhantomFormat.DICOM)
     labels = images / TRUTH_FOLDER / "labels.nii.gz"
-    options = AnalyzeOptions(labels=str(labels), only=only)
+    options = AnalyzeOptions(labels=str(labels), only=only, slab_ratio=slab_ratio)
     analyze_study(read_study(images), out, options, progress=lambda *_: None)
     return out
 
@@ -68,8 +72,12 @@ class _Recovered:
 def _pair(seed: int) -> tuple[_Recovered, ...]:
     visits = [build_visit(f"longitudinal-{name}", seed) for name in ("baseline", "follow-up")]
     with tempfile.TemporaryDirectory() as folder:
-        results = [analyze_visit(visit, Path(folder)) for visit in visits]
-        outcome = compare_folders(results, Path(folder) / "comparison")
+        baseline = analyze_visit(visits[0], Path(folder))
+        maps = json.loads((baseline / "result.json").read_text(encoding="utf-8"))["maps"]
+        slab = slab_ratio_of(flag for row in maps if row["quantity"] == QUANTITY for flag in row["flags"])
+        # as the guide asks: a later visit of one protocol is analyzed with the slab of the first
+        later = analyze_visit(visits[1], Path(folder), slab_ratio=slab)
+        outcome = compare_folders((baseline, later), Path(folder) / "comparison")
     found = []
     for change in outcome.comparison.changes["visit 2"]:
         single = STRUCTURES[change.region.structure].kind is StructureKind.MUSCLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,22 @@ SLAB_RATIO_LIMITS = (0.8, 4.0)
 
 JOINT_FLAG = "fat not independently measured, T2 imprecise"
 """Must stand beside every number of the joint fit."""
+
+_OVER, _SLICES = " over ", " slices"
+
+
+def slab_ratio_of(flags: Iterable[str]) -> float | None:
+    """Width of the refocusing slab that a water-T2 map states in its flags; None for a map that has none. [slices]
+
+    Examples
+    --------
+    >>> slab_ratio_of(("Slice profile: hann-sinc, refocusing 180 degrees over 1.39 slices.",))
+    1.39
+    """
+    for flag in flags:
+        if flag.startswith("Slice profile:") and _OVER in flag:
+            return float(flag.split(_OVER)[1].split(_SLICES)[0])
+    return None
 
 
 @dataclass(frozen=True)
@@ -244,7 +260,7 @@ def _fit(
             hint="draw the mask on the grid of the echoes",
         )
     body = mask if mask is not None else signal_mask(echoes.data, noise_sd, options.noise_channels)
-    slab = f" over {options.slab_ratio:.2f} slices" if options.profile is ProfilePreset.HANN_SINC else ""
+    slab = f"{_OVER}{options.slab_ratio:.2f}{_SLICES}" if options.profile is ProfilePreset.HANN_SINC else ""
     flags = [f"Slice profile: {options.profile}, refocusing {options.refocusing_flip_deg:g} degrees{slab}."]
     if joint:
         flags.insert(0, JOINT_FLAG)
