@@ -22,6 +22,7 @@ from heliotrope.app.stages import (
     stations,
     stir_ratio,
     t2,
+    whole_body,
 )
 
 STAGES: tuple[Stage, ...] = (
@@ -39,6 +40,7 @@ STAGES: tuple[Stage, ...] = (
     *measurements.STAGES,
     *edema.STAGES,
     *layers.STAGES,
+    *whole_body.STAGES,
     *findings.STAGES,
 )
 

@@ -161,6 +161,17 @@ _ROWS = (
     _row(_LEG_DEEP, _C, _LEG, title="deep posterior compartment of leg"),
     _row("gluteal", _C, _PELVIS, title="gluteal muscles"),
     _row("hip_flexors", _C, _PELVIS),
+    # further compartments of the whole-body inventory
+    _row("neck_muscles", _C, BodyPart.NECK),
+    _row("shoulder_girdle", _C, BodyPart.SHOULDER, title="muscles of the shoulder girdle"),
+    _row("anterior_upper_arm", _C, BodyPart.UPPER_ARM, title="anterior compartment of upper arm"),
+    _row("posterior_upper_arm", _C, BodyPart.UPPER_ARM, title="posterior compartment of upper arm"),
+    _row("forearm_flexors", _C, BodyPart.FOREARM),
+    _row("forearm_extensors", _C, BodyPart.FOREARM),
+    _row("paraspinal_muscles", _C, BodyPart.TRUNK),
+    _row("trunk_wall", _C, BodyPart.TRUNK, title="chest and abdominal wall"),
+    _row("gluteus_medius_minimus", _C, _PELVIS, title="gluteus medius and minimus"),
+    _row("anterior_lateral_leg", _C, _LEG, title="anterior and lateral compartment of leg"),
     # thigh
     _row("sartorius", _M, _THIGH, _ANT, sct="181683006", uberon="0001373", fma="22353"),
     _row("rectus_femoris", _M, _THIGH, _ANT, sct="181679006", uberon="0001378", fma="22430"),

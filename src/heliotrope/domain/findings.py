@@ -19,6 +19,7 @@ class FindingKind(StrEnum):
     ATROPHY = "atrophy"
     SYMMETRY = "symmetry"
     DISTRIBUTION = "distribution"
+    WHOLE_BODY = "whole_body"
     FASCIA = "fascia"
     SUBCUTIS = "subcutis"
     SKIN = "skin"

@@ -8,6 +8,7 @@ class Unit(StrEnum):
 
     ONE = "1"
     PERCENT = "%"
+    PERCENT_PER_CENTIMETER = "%/cm"
     MILLISECOND = "ms"
     SECOND = "s"
     PER_SECOND = "/s"

@@ -51,5 +51,40 @@ STATEMENTS: tuple[Statement, ...] = (
         "",
         "stations.merge",
     ),
+    Statement(
+        "whole-body-inventory",
+        "17 muscle compartments on each side from neck to leg; their number is that of the NIH whole-body tool, names "
+        "and members are a choice of this project",
+        ("nih-wb-tool-2018",),
+        Status.PROJECT_RULE,
+        "",
+        "domain.whole_body",
+    ),
+    Statement(
+        "whole-body-coverage",
+        "Burden is a sum over the compartments that were assessed; a value for all of them is prorated only when at "
+        "most 20 % are missing",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "measure.whole_body",
+    ),
+    Statement(
+        "distal-often-subclinical",
+        "On whole-body MR of 41 children the leg was involved in 26 and the forearm in 19",
+        ("malattia-2014",),
+        Status.SECONDARY,
+        "juvenile dermatomyositis",
+        "findings.whole_body",
+    ),
+    Statement(
+        "limb-profile",
+        "Edema fraction by height along the axis of the bone, in stretches of at least 10 mm; its slope is that of "
+        "Theil and Sen with their 95 % interval, which takes the stretches for independent",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "measure.profile",
+    ),
 )
 """Rules behind `stations` and what is measured over the whole body."""

@@ -11,7 +11,8 @@ from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
-from heliotrope.findings.damage import fat_grade
+from heliotrope.domain.whole_body import INVENTORY, N_COMPARTMENTS, inventory_regions
+from heliotrope.findings.damage import ATROPHY_SHARE, fat_grade
 
 EXTENT_LIMITS = (2.5, 30.0, 75.0)
 """Extent 0-3 (Wilks, joined to the 2.5 % of Dahlqvist). [%]"""
@@ -19,12 +20,11 @@ EXTENT_LIMITS = (2.5, 30.0, 75.0)
 INTENSITY_LIMITS = (1.25, 1.6, 2.2)
 """Intensity 0-3 of STIR over normal muscle. [1]"""
 
+LAYER_PERCENT = 10.0
+"""Share of fascia or subcutis over a compartment above which its item is 1; evidence ``fascia-rule``. [%]"""
+
 N_DRAWS = 200
 
-NIH_COMPARTMENTS = 34
-"""17 per side; this program names the three of the thigh, whatever is labeled is covered."""
-
-_THIGH = ("anterior_thigh", "medial_thigh", "posterior_thigh")
 _GRAMEGNA = (
     "sartorius",
     "rectus_femoris",
@@ -155,6 +155,21 @@ def _items(
     return found
 
 
+def _binary_items(rows: Sequence[Measurement]) -> Mapping[str, list[Item]]:
+    """Fascia, subcutis and atrophy, 0 or 1, of every compartment in which they were measured."""
+    found: dict[str, list[Item]] = {"fascia": [], "subcutis": [], "atrophy": []}
+    for region in inventory_regions():
+        for name, quantity in (("fascia", "fascia_extent"), ("subcutis", "subcutis_extent")):
+            row = _value(rows, region, quantity)
+            if row is not None and row.value is not None:
+                found[name].append(Item(region, int(row.value > LAYER_PERCENT), 0.0))
+        areas = [_value(rows, Region(region.structure, side), "contractile_area") for side in (region.side, *Side)]
+        values = [row.value for row in areas if row is not None and row.value is not None]
+        if len(values) == len(areas) and max(values) > 0:
+            found["atrophy"].append(Item(region, int(1.0 - values[0] / max(values) > ATROPHY_SHARE), 0.0))
+    return found
+
+
 def _score(
     instrument: str, text: str, items: Sequence[Item], possible: int, evidence: str, *, limits: tuple[str, ...] = ()
 ) -> Finding:
@@ -209,15 +224,29 @@ def score_findings(
         Fascia, subcutis and distribution, for the pattern count.
     generator : numpy.random.Generator
     """
-    compartments = _items(rows, _THIGH, generator)
+    compartments = _items(rows, [row.structure for row in INVENTORY], generator)
     muscles = _items(rows, _GRAMEGNA, generator)
     pelvis = _items(rows, _PIPITONE, generator)
     results = [
         _score(
-            "nih-iim-34/intensity", "NIH whole-body tool, STIR intensity", compartments["intensity"], 34, "score-nih-34"
+            "nih-iim-34/intensity",
+            "NIH whole-body tool, STIR intensity",
+            compartments["intensity"],
+            N_COMPARTMENTS,
+            "score-nih-34",
         ),
-        _score("nih-iim-34/extent", "NIH whole-body tool, STIR extent", compartments["extent"], 34, "score-nih-34"),
-        _score("nih-iim-34/fat", "NIH whole-body tool, fat", compartments["fat"], 34, "score-nih-34"),
+        _score(
+            "nih-iim-34/extent",
+            "NIH whole-body tool, STIR extent",
+            compartments["extent"],
+            N_COMPARTMENTS,
+            "score-nih-34",
+        ),
+        _score("nih-iim-34/fat", "NIH whole-body tool, fat", compartments["fat"], N_COMPARTMENTS, "score-nih-34"),
+        *(
+            _score(f"nih-iim-34/{name}", f"NIH whole-body tool, {name}", items, N_COMPARTMENTS, "score-nih-34")
+            for name, items in _binary_items(rows).items()
+        ),
         _score(
             "malattia-36",
             "Whole-body score for juvenile dermatomyositis (36 groups), muscle",
@@ -225,7 +254,8 @@ def score_findings(
             36,
             "score-malattia-36",
             limits=(
-                "Group list of the original is not public in full; thigh compartments stand for its thigh groups.",
+                "Group list of the original is not public in full; the compartments of the whole-body inventory stand "
+                "for its groups.",
             ),
         ),
         _score(

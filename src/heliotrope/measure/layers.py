@@ -57,12 +57,15 @@ class FasciaSignal:
         Longest unbroken arc within one slice. [mm]
     center_mm : tuple of 3 floats or None
         LPS center of what counts. [mm]
+    points_mm : array (n_slices, 360, 3)
+        LPS place of every sample. [mm]
     """
 
     excess: FloatArray
     extent: float
     longest_arc_mm: float
     center_mm: tuple[float, float, float] | None
+    points_mm: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +165,7 @@ def sample_fascia(
         middle = np.array(points)[high].mean(axis=0)
         center_mm = (float(middle[0]), float(middle[1]), float(middle[2]))
     longest = max(_longest_run(row, step) for row, step in zip(high, arc, strict=True))
-    return FasciaSignal(excess, float((arc * high).sum() / (arc * seen).sum()), longest, center_mm)
+    return FasciaSignal(excess, float((arc * high).sum() / (arc * seen).sum()), longest, center_mm, np.array(points))
 
 
 def share_also_bright(first: FasciaSignal, second: FasciaSignal) -> float | None:

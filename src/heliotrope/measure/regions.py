@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.images import LabelMap
+from heliotrope.domain.whole_body import inventory_compartment
 
 _PARTS_OF_BONE = frozenset({"bone_cortex", "bone_marrow"})
 
@@ -87,12 +88,11 @@ def _wholes(region: Region, drawn: Mapping[Region, list[int]]) -> tuple[Region, 
             for head in ("rectus_femoris", "vastus_lateralis", "vastus_intermedius", "vastus_medialis")
         ):
             return ()
-        wholes = [Region("muscle", region.side)]
-        if structure.compartment is not None:
-            wholes.append(Region(structure.compartment, region.side))
-        return tuple(wholes)
+        names = dict.fromkeys(("muscle", structure.compartment, inventory_compartment(region.structure)))
+        return tuple(Region(name, region.side) for name in names if name is not None and name != region.structure)
     if structure.kind is StructureKind.COMPARTMENT:
-        return (Region("muscle", region.side),)
+        parts = dict.fromkeys(("muscle", inventory_compartment(region.structure)))
+        return tuple(Region(name, region.side) for name in parts if name is not None and name != region.structure)
     is_bone = region.structure in _PARTS_OF_BONE or structure.kind is StructureKind.BONE
     if is_bone and Region("bone", region.side) not in drawn:
         return (Region("bone", region.side),)

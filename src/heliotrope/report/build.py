@@ -27,6 +27,7 @@ from heliotrope.report.document import (
 )
 from heliotrope.report.kept_apart import kept_apart_table
 from heliotrope.report.pictures import label_figure, main_map_figures, supporting_map_figures
+from heliotrope.report.profile_charts import profile_figure
 from heliotrope.report.scanned import files_list, files_paragraph, role_table, scanner_words, series_table, study_line
 from heliotrope.report.spotlights import calcium_figures, target_figure
 from heliotrope.report.statements import (
@@ -167,6 +168,9 @@ def _pictures(result: AnalysisResult) -> Section | None:
         blocks.append(labels)
     blocks.extend(calcium_figures(result))
     blocks.extend(main_map_figures(result.maps, result))
+    profile = profile_figure(result)
+    if profile is not None:
+        blocks.append(profile)
     supporting = supporting_map_figures(result.maps, result)
     if supporting:
         blocks.append(Foldable("Supporting maps", supporting))
@@ -200,6 +204,7 @@ def _by_muscle(result: AnalysisResult, citations: Citations) -> Section | None:
 
 
 _DETAILED_KINDS = (
+    FindingKind.WHOLE_BODY,
     FindingKind.CALCINOSIS,
     FindingKind.BIOPSY_SITE,
     FindingKind.SCORE,

@@ -37,6 +37,7 @@ KIND_TITLES: Mapping[FindingKind, str] = {
     FindingKind.ATROPHY: "Atrophy",
     FindingKind.SYMMETRY: "Symmetry",
     FindingKind.DISTRIBUTION: "Distribution",
+    FindingKind.WHOLE_BODY: "Whole body",
     FindingKind.FASCIA: "Fascia",
     FindingKind.SUBCUTIS: "Subcutaneous tissue",
     FindingKind.SKIN: "Skin",

@@ -27,6 +27,7 @@ UNIT_STYLES: Mapping[Unit, UnitStyle] = MappingProxyType(
     {
         Unit.ONE: UnitStyle("", 2),
         Unit.PERCENT: UnitStyle("%", 1),
+        Unit.PERCENT_PER_CENTIMETER: UnitStyle("%/cm", 2),
         Unit.MILLISECOND: UnitStyle("ms", 1),
         Unit.SECOND: UnitStyle("s", 2),
         Unit.PER_SECOND: UnitStyle("s⁻¹", 1),

@@ -16,6 +16,7 @@ from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.layers import fascia_finding, subcutis_finding
+from heliotrope.measure.compartment_layers import measure_compartment_layers
 from heliotrope.measure.edema_mask import DENSE_STRANDS, FAILED_REACH_MM, find_failed_fat
 from heliotrope.measure.layers import (
     METHOD,
@@ -99,6 +100,7 @@ def _run(given: StageInput) -> StageOutput:
         strands = sample_subcutis(values, subcutis, raw, layers.grid)
         rows = layer_measurements(side, fascia, strands)
         measurements.extend(rows)
+        measurements.extend(measure_compartment_layers(side, fascia, strands, labels))
         share = None
         if fascia is not None and diffusion is not None:
             weighted = sample_fascia(diffusion, inside, subcutis, failed, layers.grid)
@@ -158,5 +160,5 @@ def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: Para
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 5, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
+    Stage("layers", 6, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
 )
