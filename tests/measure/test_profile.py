@@ -16,7 +16,7 @@ REGION = Region("anterior_thigh", Side.LEFT)
 GRID = Grid.from_spacing((24, 24, 20), (2.0, 2.0, 10.0))
 
 
-def _share(percent_by_slice: NDArray[np.float64], grid: Grid = GRID) -> ParametricMap:
+def _share(percent_by_slice: NDArray[np.floating], grid: Grid = GRID) -> ParametricMap:
     values = np.broadcast_to(percent_by_slice[None, None, :], grid.shape).astype(np.float32)
     return ParametricMap("edema_share", values, np.ones(grid.shape, dtype=bool), grid, Unit.PERCENT, "m/1")
 

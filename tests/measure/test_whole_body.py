@@ -10,7 +10,7 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.units import Unit
 from heliotrope.domain.whole_body import INVENTORY, N_COMPARTMENTS, inventory_compartment, inventory_regions
-from heliotrope.findings.whole_body import whole_body_findings
+from heliotrope.findings.whole_body import whole_body_finding
 from heliotrope.measure.whole_body import measure_burden, take_inventory
 
 
@@ -81,7 +81,7 @@ def test_a_missing_compartment_is_null_with_a_reason_not_zero() -> None:
     missing = [row for row in compartments if row.missing is not None]
     assert len(missing) == 33
     assert all(row.fraction_percent is None and row.missing and row.missing.reason for row in missing)
-    finding = whole_body_findings(compartments, measure_burden(compartments))[0]
+    finding = whole_body_finding(compartments, measure_burden(compartments))
     assert finding.details["compartment_1_edema_percent"] is None
     assert "hold no part" in str(finding.details["compartment_1_why_missing"])
 
@@ -101,18 +101,17 @@ def test_distal_compartments_are_named_even_when_only_they_are_active() -> None:
     rows = [row for row in rows if row.region != Region("deep_posterior_leg", Side.RIGHT)]
     rows += _rows(Region("deep_posterior_leg", Side.RIGHT), 80.0, 22.0, 9.0)
     compartments = take_inventory(rows)
-    burden, distal = whole_body_findings(compartments, measure_burden(compartments))
-    assert distal.kind is burden.kind is FindingKind.WHOLE_BODY
-    assert distal.present is Truth.TRUE
-    assert "right deep posterior compartment of leg 22 %" in distal.statement
+    finding = whole_body_finding(compartments, measure_burden(compartments))
+    assert finding.kind is FindingKind.WHOLE_BODY
+    assert finding.present is Truth.TRUE
+    assert "In forearm and leg 1 of 10 do (right deep posterior compartment of leg)" in finding.statement
 
 
 def test_nothing_covered_is_unknown() -> None:
     compartments = take_inventory([])
     burden = measure_burden(compartments)
     assert [row.value for row in burden if row.quantity != "whole_body_coverage"] == [None] * 5
-    findings = whole_body_findings(compartments, burden)
-    assert [finding.present for finding in findings] == [Truth.UNKNOWN, Truth.UNKNOWN]
+    assert whole_body_finding(compartments, burden).present is Truth.UNKNOWN
 
 
 def test_a_smaller_side_is_told_by_how_much() -> None:

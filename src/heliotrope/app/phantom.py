@@ -18,6 +18,7 @@ from heliotrope import __version__
 from heliotrope.app.output_folder import writing
 from heliotrope.app.phantom_bundle import PhantomBundle, PhantomEntry
 from heliotrope.app.phantom_calcinosis import CALCINOSIS_PHANTOMS
+from heliotrope.app.phantom_whole_body import WHOLE_BODY_PHANTOMS
 from heliotrope.domain.errors import OptionError, OutputError
 from heliotrope.domain.study import Role
 from heliotrope.io.dicom_writer import synthetic_uid, write_dicom_series
@@ -108,7 +109,7 @@ def _thigh_entry(name: str) -> PhantomEntry:
 
 
 PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType(
-    {**{name: _thigh_entry(name) for name in SCENES}, **CALCINOSIS_PHANTOMS}
+    {**{name: _thigh_entry(name) for name in SCENES}, **CALCINOSIS_PHANTOMS, **WHOLE_BODY_PHANTOMS}
 )
 """Every phantom by name."""
 

@@ -70,14 +70,6 @@ STATEMENTS: tuple[Statement, ...] = (
         "measure.whole_body",
     ),
     Statement(
-        "distal-often-subclinical",
-        "On whole-body MR of 41 children the leg was involved in 26 and the forearm in 19",
-        ("malattia-2014",),
-        Status.SECONDARY,
-        "juvenile dermatomyositis",
-        "findings.whole_body",
-    ),
-    Statement(
         "limb-profile",
         "Edema fraction by height along the axis of the bone, in stretches of at least 10 mm; its slope is that of "
         "Theil and Sen with their 95 % interval, which takes the stretches for independent",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from heliotrope.domain.anatomy import STRUCTURES
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
@@ -18,13 +17,9 @@ _LIMITS = (
 )
 
 
-def whole_body_findings(compartments: Sequence[Compartment], burden: Sequence[Measurement]) -> tuple[Finding, ...]:
-    """The burden with its inventory, and the distal compartments by name."""
-    by_key = {(row.quantity, row.statistic): row for row in burden}
-    return (_burden(compartments, by_key), _distal(compartments))
-
-
-def _burden(compartments: Sequence[Compartment], rows: dict[tuple[str, str], Measurement]) -> Finding:
+def whole_body_finding(compartments: Sequence[Compartment], burden: Sequence[Measurement]) -> Finding:
+    """The burden, forearm and leg by name, and the inventory in its details."""
+    rows = {(row.quantity, row.statistic): row for row in burden}
     covered = [row for row in compartments if row.missing is None]
     coverage = f"{len(covered)} of {N_COMPARTMENTS} compartments ({100 * len(covered) / N_COMPARTMENTS:.0f} %)"
     active = rows["active_compartments", "count"]
@@ -38,11 +33,10 @@ def _burden(compartments: Sequence[Compartment], rows: dict[tuple[str, str], Mea
             f"Edema-like signal in {fraction.value:.1f} % of the muscle of {coverage} that were assessed (load "
             f"{load.value:.1f} mL x ratio); {active.value:.0f} of them hold more than 2.5 %."
         )
-        if len(covered) == N_COMPARTMENTS:
-            pass
-        elif prorated.value is not None:
+        text += _distal_words(compartments)
+        if len(covered) < N_COMPARTMENTS and prorated.value is not None:
             text += f" Prorated to all compartments the load is {prorated.value:.1f} mL x ratio."
-        else:
+        elif len(covered) < N_COMPARTMENTS:
             text += f" More than {100 * LARGEST_MISSING:.0f} % are missing, so no value for the whole body is given."
         present = Truth.of(active.value > 0)
     return Finding(
@@ -52,7 +46,7 @@ def _burden(compartments: Sequence[Compartment], rows: dict[tuple[str, str], Mea
         (),
         tuple(rows.values()),
         _LIMITS,
-        ("whole-body-inventory", "whole-body-coverage"),
+        ("whole-body-inventory", "whole-body-coverage", "distal-involvement"),
         _details(compartments),
     )
 
@@ -77,35 +71,13 @@ def _details(compartments: Sequence[Compartment]) -> dict[str, str | float | Non
     return details
 
 
-def _distal(compartments: Sequence[Compartment]) -> Finding:
-    """Forearm and leg by name, since examination misses them."""
+def _distal_words(compartments: Sequence[Compartment]) -> str:
+    """How many compartments of forearm and leg are active, since examination misses them."""
     distal = [row for row in compartments if is_distal(row.region.structure)]
     seen = [row for row in distal if row.missing is None]
-    active = [row for row in seen if row.is_active]
-    unseen = [row for row in distal if row.missing is not None]
     if not seen:
-        text = "Distal muscles (forearm and leg) could not be assessed."
-        present = Truth.UNKNOWN
-    elif not active:
-        text = f"No edema beyond 2.5 % in the {len(seen)} distal compartments that were assessed."
-        present = Truth.FALSE
-    else:
-        named = [f"{row.region.title} {_percent(row):.0f} %" for row in active]
-        text = f"Edema-like signal in distal compartments: {', '.join(named)}."
-        present = Truth.TRUE
-    if seen and unseen:
-        parts = sorted({str(STRUCTURES[row.region.structure].body_part) for row in unseen})
-        text += f" Not assessed: {len(unseen)} of {len(distal)} ({', '.join(parts)})."
-    return Finding(
-        FindingKind.WHOLE_BODY,
-        present,
-        text,
-        tuple(row.region for row in active),
-        (),
-        ("Examination of strength often misses the forearm and the leg.",),
-        ("distal-often-subclinical",),
-    )
-
-
-def _percent(row: Compartment) -> float:
-    return (row.fraction_percent.value if row.fraction_percent is not None else None) or 0.0
+        return " None in forearm or leg was assessed."
+    active = [row.region.title for row in seen if row.is_active]
+    named = f" ({', '.join(active)})" if active else ""
+    unseen = f"; {len(distal) - len(seen)} were not assessed" if len(seen) < len(distal) else ""
+    return f" In forearm and leg {len(active)} of {len(seen)} do{named}{unseen}."

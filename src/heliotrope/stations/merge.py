@@ -19,6 +19,7 @@ from heliotrope.stations.overlap import (
     LEAST_LIKENESS,
     Overlap,
     Shift,
+    SignalRatio,
     aligned,
     compare_signal,
     field_terms,
@@ -138,6 +139,8 @@ class Harmony:
     fields : array (n_stations, 2, 6)
         Log roll-off at the low and the high end of each station, in the terms of `overlap.field_terms`; it fades
         to nothing at the station's middle.
+    falls : array (n_stations, 2, 2)
+        Log signal lost at the low and the high end of each station, and the slices over which it is lost.
     seams : tuple of Seam
     shifts_mm : array (n_stations, 3)
         How far each station was moved, along the array axes. [mm]
@@ -146,25 +149,46 @@ class Harmony:
     placement: Placement
     gains: FloatArray
     fields: FloatArray
+    falls: FloatArray
     seams: tuple[Seam, ...]
     shifts_mm: FloatArray
 
     def without_gains(self) -> Harmony:
         """The same placement for images whose numbers must stay as they are."""
-        return replace(self, gains=np.ones_like(self.gains), fields=np.zeros_like(self.fields))
+        return replace(
+            self,
+            gains=np.ones_like(self.gains),
+            fields=np.zeros_like(self.fields),
+            falls=np.zeros_like(self.falls),
+        )
 
     def roll_off(self, terms: FloatArray, k: int, z: int) -> FloatArray:
         """Factor that corrects a station's roll-off in one composite slice: full at its ends, none in its middle."""
-        half = max((self.placement.shapes[k][self.placement.axis] - 1) / 2.0, 1.0)
-        height = float(np.clip((z - self.placement.offsets[k, self.placement.axis]) / half - 1.0, -1.0, 1.0))
-        coefficients = self.fields[k, 1 if height > 0 else 0] * abs(height)
-        return np.asarray(np.exp(_clipped(terms @ coefficients)))
+        last = self.placement.shapes[k][self.placement.axis] - 1
+        position = float(np.clip(z - self.placement.offsets[k, self.placement.axis], 0.0, last))
+        height = 2.0 * position / max(last, 1) - 1.0
+        end = 1 if height > 0 else 0
+        lost, n_slices = self.falls[k, end]
+        from_end = last - position if end else position
+        restored = lost * restored_share(from_end, n_slices)
+        return np.asarray(np.exp(_clipped(terms @ (self.fields[k, end] * abs(height))) + restored))
+
+
+def restored_share(from_end: float, n_slices: float) -> float:
+    """Share of the signal lost at the very end that is lost so many slices before it; 0 beyond the overlap.
+
+    Examples
+    --------
+    >>> [round(restored_share(n, 4), 3) for n in (0, 1, 3, 4)]
+    [0.875, 0.625, 0.125, 0.0]
+    """
+    return max(0.0, 1.0 - (from_end + 0.5) / n_slices) if n_slices > 0 else 0.0
 
 
 def by_header(placement: Placement) -> Harmony:
     """Stations as scanned: nothing moved, nothing scaled."""
     n = len(placement.shapes)
-    return Harmony(placement, np.ones(n), np.zeros((n, 2, 6)), (), np.zeros((n, 3)))
+    return Harmony(placement, np.ones(n), np.zeros((n, 2, 6)), np.zeros((n, 2, 2)), (), np.zeros((n, 3)))
 
 
 def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None = None) -> Harmony:
@@ -193,7 +217,8 @@ def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None =
     moves = moves - moves[n // 2]  # the middle station stays where its header puts it
     log_ratios: dict[tuple[int, int], tuple[float, float]] = {}
     fields = np.zeros((n, 2, 6))
-    fitted: dict[tuple[int, int], tuple[Overlap, FloatArray]] = {}
+    falls = np.zeros((n, 2, 2))
+    fitted: dict[tuple[int, int], tuple[Overlap, SignalRatio]] = {}
     for (low, high), overlap in overlaps.items():
         step = moves[high] - moves[low]
         together = aligned(overlap, Shift((-step[0], -step[1], -step[2]), 0.0, 0.0, beyond_limit=False))
@@ -201,7 +226,9 @@ def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None =
         if ratio is None:
             continue
         log_ratios[low, high] = (ratio.log_gain, float(ratio.n_voxels))
-        fitted[low, high] = (together, ratio.field)
+        fitted[low, high] = (together, ratio)
+        # along the overlap the log ratio runs from -fall to +fall: one station's loss at each of its ends
+        falls[low, 1] = falls[high, 0] = (ratio.end_fall, overlap.low.shape[overlap.axis])
         fields[low, 1] += ratio.field / 2.0
         fields[high, 0] -= ratio.field / 2.0
     gains = solve_gains(n, log_ratios)
@@ -209,7 +236,7 @@ def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None =
         _seam(pair, overlap, found[pair], fitted.get(pair), gains, placement) for pair, overlap in overlaps.items()
     )
     moved = Placement(placement.grid, placement.axis, placement.offsets + moves, placement.shapes)
-    return Harmony(moved, gains, fields, seams, moves * np.asarray(placement.grid.spacing_mm))
+    return Harmony(moved, gains, fields, falls, seams, moves * np.asarray(placement.grid.spacing_mm))
 
 
 def _pairs(placement: Placement) -> list[tuple[int, int]]:
@@ -289,7 +316,7 @@ def _seam(
     pair: tuple[int, int],
     overlap: Overlap,
     shift: Shift,
-    fitted: tuple[Overlap, FloatArray] | None,
+    fitted: tuple[Overlap, SignalRatio] | None,
     gains: FloatArray,
     placement: Placement,
 ) -> Seam:
@@ -297,9 +324,12 @@ def _seam(
     before = compare_signal(overlap)
     after = None
     if fitted is not None:
-        together, field = fitted
-        ramp = np.exp(_clipped(_plane_terms(together.low.shape, together.axis) @ field) / 2.0)
-        ramp = np.expand_dims(ramp, together.axis)
+        together, ratio = fitted
+        across = _clipped(_plane_terms(together.low.shape, together.axis) @ ratio.field)
+        n_slices = together.low.shape[together.axis]
+        along = (np.arange(n_slices) + 0.5) / n_slices * 2.0 - 1.0
+        shape = [n_slices if a == together.axis else 1 for a in range(3)]
+        ramp = np.exp((np.expand_dims(across, together.axis) + ratio.end_fall * along.reshape(shape)) / 2.0)
         after = compare_signal(
             Overlap(
                 together.low * gains[low] * ramp, together.high * gains[high] / ramp, together.spacing_mm, together.axis

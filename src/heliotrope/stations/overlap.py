@@ -21,6 +21,9 @@ LEAST_REMOVED = 0.2
 LEAST_LIKENESS = 0.5
 """Correlation of two stations below which their overlap does not show the same anatomy. [1]"""
 
+LARGEST_FALL = float(np.log(2.0))
+"""Signal lost toward a station's end is restored up to this log factor. [1]"""
+
 NEIGHBORHOOD_MM = 15.0
 """Signals are compared as means over about this width, so that a step is seen and noise is not. [mm]"""
 
@@ -118,12 +121,12 @@ def _cropped(overlap: Overlap, margin: int) -> Overlap:
 def find_shift(overlap: Overlap) -> Shift:
     """The translation of at most `LARGEST_SHIFT_MM` that makes both stations most alike.
 
-    Whole voxels are tried and the peak is refined by a parabola along each axis, so that no interpolation smooths one
-    of the two images and draws the peak to a half voxel.
+    Along an axis whose voxels are longer than that, nothing is moved. Whole voxels are tried and the peak is refined by
+    a parabola along each axis, so that no interpolation smooths one of the two images and draws the peak to a half
+    voxel.
     """
-    reach = [max(1, int(np.floor(LARGEST_SHIFT_MM / size))) for size in overlap.spacing_mm]
-    reach[overlap.axis] = min(reach[overlap.axis], overlap.low.shape[overlap.axis] - 2)
-    reach = [max(0, n) for n in reach]
+    reach = [int(np.floor(LARGEST_SHIFT_MM / size + 1e-6)) for size in overlap.spacing_mm]
+    reach[overlap.axis] = max(0, min(reach[overlap.axis], overlap.low.shape[overlap.axis] - 2))
     found: dict[tuple[int, int, int], float] = {}
     overlap = _cropped(overlap, AROUND_VOXELS + max(reach))
 
@@ -137,8 +140,8 @@ def find_shift(overlap: Overlap) -> Shift:
         steps = [_stepped(best, axis, by) for axis in range(3) for by in (-1, 1)]
         inside = [step for step in steps if all(abs(n) <= r for n, r in zip(step, reach, strict=True))]
         top = max(inside, key=at, default=best)
-        if at(top) <= at(best):
-            break
+        if 1.0 - at(top) > (1.0 - LEAST_REMOVED / 2.0) * (1.0 - at(best)):
+            break  # a limb alike from level to level has no place along its axis
         best = top
     parts = [_peak(at, best, axis, reach[axis]) for axis in range(3)]
     exact = [float(n + part) for n, part in zip(best, parts, strict=True)]
@@ -206,6 +209,9 @@ class SignalRatio:
     field : array (6,)
         Coefficients of the remaining log ratio over 1, x, y, x2, y2, xy; x and y run from -1 to 1 across the field of
         view in the two axes across the long one.
+    end_fall : float
+        Log change of the ratio from the middle of the overlap to its ends: signal that both stations lose toward their
+        ends, evenly shared; 0 where the ratio changes the other way. [1]
     error : float
         Median absolute ratio error of local means, as it stands: ``median |high / low - 1|``. [1]
     n_voxels : int
@@ -213,6 +219,7 @@ class SignalRatio:
 
     log_gain: float
     field: FloatArray
+    end_fall: float
     error: float
     n_voxels: int
 
@@ -233,7 +240,8 @@ def compare_signal(overlap: Overlap) -> SignalRatio | None:
     along = (where[:, overlap.axis] + 0.5) / overlap.low.shape[overlap.axis] * 2.0 - 1.0
     coefficients = _robust_fit(np.column_stack([terms, along]), logs - log_gain)
     error = float(np.median(np.abs(np.exp(logs) - 1.0)))
-    return SignalRatio(log_gain, coefficients[:6], error, len(where))
+    fall = float(np.clip(coefficients[6], 0.0, LARGEST_FALL))
+    return SignalRatio(log_gain, coefficients[:6], fall, error, len(where))
 
 
 def field_terms(index: NDArray[np.integer], shape: tuple[int, ...], axis: int) -> FloatArray:

@@ -10,7 +10,7 @@ from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Modality, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.domain.whole_body import inventory_compartment
-from heliotrope.findings.whole_body import whole_body_findings
+from heliotrope.findings.whole_body import whole_body_finding
 from heliotrope.measure.profile import limb_axis, profile_measurements, profile_of
 from heliotrope.measure.regions import index_regions, is_lean
 from heliotrope.measure.whole_body import measure_burden, take_inventory
@@ -138,7 +138,7 @@ def _run_burden(given: StageInput) -> StageOutput:
         ),
         evidence=("whole-body-inventory", "whole-body-coverage"),
         measurements=(*burden, *missing, *extra),
-        findings=whole_body_findings(compartments, burden),
+        findings=(whole_body_finding(compartments, burden),),
     )
 
 

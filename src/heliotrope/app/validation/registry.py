@@ -12,6 +12,7 @@ from heliotrope.app.validation import (
     radiograph,
     segmentation,
     water_t2,
+    whole_body,
 )
 from heliotrope.app.validation.gate import Gate
 
@@ -25,4 +26,5 @@ GATES: tuple[Gate, ...] = (
     *calcinosis_followup.GATES,
     *radiograph.GATES,
     *segmentation.GATES,
+    *whole_body.GATES,
 )
