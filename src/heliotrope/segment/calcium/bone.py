@@ -229,7 +229,7 @@ def _is_bone(hu: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacin
         hollow_slices += area > 0 and top > 0.15 * area
     slices = int((filled.any(axis=(0, 1))).sum())
     if hollow_slices >= max(2, 0.3 * slices) and largest > 25.0:
-        return _encloses_marrow(filled, lumens > 0, spacing)
+        return _encloses_marrow(hu, filled, lumens > 0, spacing)
     # no lumen at this threshold: trabecular bone shows a denser shell around a calmer, less dense inside
     depth = depth_inside(np.pad(filled, 1, mode="edge"), spacing)[1:-1, 1:-1, 1:-1]
     inside, shell = depth > 4.5, filled & (depth > 0.5) & (depth <= 3.0)
@@ -272,13 +272,14 @@ def _refuse_head(hu: NDArray[np.float32], lumen: Mask, voxel: float) -> None:
         )
 
 
-def _encloses_marrow(filled: Mask, inside: Mask, spacing: Spacing) -> bool:
+def _encloses_marrow(hu: NDArray[np.float32], filled: Mask, inside: Mask, spacing: Spacing) -> bool:
     """False for a shell of calcium around a limb: what it encloses is wider than any marrow, or holds another bone."""
     widest = max(float(filled[:, :, k].sum()) for k in range(filled.shape[2])) * spacing[0] * spacing[1]
     if widest > 20000.0:
         return False
     net_like = ndimage.label(inside)[1] > 40 and float(np.percentile(depth_inside(inside, spacing)[inside], 90)) < 3.5
-    return not net_like
+    # gaps between trabeculae still read denser than muscle; the cells of a net hold fat
+    return not net_like or float(np.median(hu[inside])) > _TRABECULAR_HU[0]
 
 
 def _lumps(inner: Mask, pixel_mm2: float) -> Mask:
