@@ -86,8 +86,11 @@ def main() -> None:
         how, folder, count = given.one
         {"heliotrope": merge, "simpleitk": merge_with_peer}[how](Path(folder), int(count), given.pixels)
         return
-    _, floor, _ = measured(["-c", "import benchmarks.stations, SimpleITK"])
-    print(f"bare import: {floor:.0f} MiB")
+    floors = {
+        how: measured(["-c", f"import benchmarks.stations{also}"])[1]
+        for how, also in (("heliotrope", ""), ("simpleitk", ", SimpleITK"))
+    }
+    print(f"bare import: {floors['heliotrope']:.0f} MiB, with the peer {floors['simpleitk']:.0f} MiB")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_stations(folder, max(given.stations), given.pixels)
@@ -103,7 +106,8 @@ def main() -> None:
             own, peer = found["heliotrope"], found["simpleitk"]
             print(
                 f"{count} stations, composite {composite:.0f} MiB: time {own[0] / peer[0]:.2f} x peer, peak "
-                f"{(own[1] - floor) / composite:.2f} x composite (peer {(peer[1] - floor) / composite:.2f})"
+                f"{(own[1] - floors['heliotrope']) / composite:.2f} x composite (peer "
+                f"{(peer[1] - floors['simpleitk']) / composite:.2f})"
             )
 
 
