@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,109 +22,48 @@ from heliotrope.domain.errors import EngineError, OptionError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from tests.backends.onnx_file import softmax_model
+from tests.backends.stand_in_engines import MUSCLEMAP, musclemap, nnunet, totalsegmentator
 
 GRID = Grid.from_matrix((6, 5, 4), np.diag([-2.0, 2.0, 5.0, 1.0]))
 VOLUME = Volume(np.arange(120, dtype=np.float32).reshape(6, 5, 4), GRID)
-ENVIRONMENT = {"PATH": os.environ.get("PATH", "")}
-
-
-def _program(path: Path, body: str) -> str:
-    path.write_text(f"#!{sys.executable}\nimport sys, os, json, pathlib\nimport numpy as np, nibabel as nib\n{body}\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
-
-
-_ARGUMENTS = "a = dict(zip(sys.argv[1::2], sys.argv[2::2]))\n"
-
-
-def _musclemap(tmp_path: Path, body: str) -> EngineSettings:
-    models = tmp_path / "models"
-    (models / "thigh").mkdir(parents=True)
-    (models / "thigh" / "contrast_agnostic_thigh_model.pth").write_bytes(b"weights")
-    rows = [
-        {"region": "thigh", "anatomy": "vastus lateralis", "side": "left", "value": 1},
-        {"region": "thigh", "anatomy": "femur", "side": "right", "value": 28},
-    ]
-    (models / "thigh" / "contrast_agnostic_thigh_model.json").write_text(json.dumps({"labels": rows}))
-    program = _program(tmp_path / "mm_segment", _ARGUMENTS + body)
-    return EngineSettings({"musclemap": program}, {"musclemap": str(models)}, {}, ENVIRONMENT)
-
-
-_MM_BODY = """
-image = nib.load(a["-i"])
-assert a["-r"] == "thigh"
-out = np.zeros(image.shape, np.uint16)
-out[0] = 1
-out[1] = 28
-# as many engines do, answer in another axis order
-answer = nib.as_closest_canonical(nib.Nifti1Image(out, image.affine))
-nib.save(answer, os.path.join(a["-o"], "image_0000_dseg.nii.gz"))
-"""
 
 
 def test_musclemap_answers_in_our_structures_on_the_grid_of_the_image(tmp_path: Path) -> None:
-    labels = make_engine("musclemap", _musclemap(tmp_path, _MM_BODY), "thigh")(VOLUME)
+    labels = make_engine("musclemap", musclemap(tmp_path, MUSCLEMAP), "thigh")(VOLUME)
     assert labels.mask(Region("vastus_lateralis", Side.LEFT))[0].all()
     assert labels.mask(Region("femur", Side.RIGHT))[1].all()
     assert not labels.labels[2:].any()
 
 
 def test_a_number_outside_the_scheme_is_refused(tmp_path: Path) -> None:
-    settings = _musclemap(tmp_path, _MM_BODY.replace("out[0] = 1\n", "out[0] = 4242\n"))
+    settings = musclemap(tmp_path, MUSCLEMAP.replace("out[0] = 1\n", "out[0] = 4242\n"))
     with pytest.raises(EngineError, match="4242"):
         make_engine("musclemap", settings, "thigh")(VOLUME)
 
 
 def test_an_engine_that_fails_says_its_last_line_without_paths(tmp_path: Path) -> None:
-    settings = _musclemap(tmp_path, 'sys.exit("out of memory in /home/someone/secret")')
+    settings = musclemap(tmp_path, 'sys.exit("out of memory in /home/someone/secret")')
     with pytest.raises(EngineError, match="out of memory in") as caught:
         make_engine("musclemap", settings, "thigh")(VOLUME)
     assert "someone" not in caught.value.message
 
 
 def test_an_answer_on_another_grid_is_refused(tmp_path: Path) -> None:
-    body = _MM_BODY.replace("out = np.zeros(image.shape, np.uint16)", "out = np.zeros((9, 9, 9), np.uint16)")
+    body = MUSCLEMAP.replace("out = np.zeros(image.shape, np.uint16)", "out = np.zeros((9, 9, 9), np.uint16)")
     with pytest.raises(EngineError) as caught:
-        make_engine("musclemap", _musclemap(tmp_path, body), "thigh")(VOLUME)
+        make_engine("musclemap", musclemap(tmp_path, body), "thigh")(VOLUME)
     assert caught.value.code == "E_ENGINE_GRID"
 
 
-_TS_BODY = """
-home = pathlib.Path(os.environ["TOTALSEG_HOME_DIR"])
-config = json.loads((home / "config.json").read_text())
-assert config["send_usage_stats"] is False
-assert os.environ["TOTALSEG_WEIGHTS_PATH"].endswith("weights")
-image = nib.load(a["-i"])
-for i, name in enumerate(NAMES):
-    mask = np.zeros(image.shape, np.uint8)
-    mask[i] = 1
-    nib.save(nib.Nifti1Image(mask, image.affine), os.path.join(a["-o"], name + ".nii.gz"))
-"""
-
-
-def _totalsegmentator(
-    tmp_path: Path,
-    numbers: tuple[int, ...],
-    key: str | None = None,
-    names: tuple[str, ...] = ("gluteus_maximus_left", "femur_right", "liver"),
-) -> EngineSettings:
-    weights = tmp_path / "weights"
-    for number in numbers:
-        (weights / f"Dataset{number}_part" / "nnUNetTrainer__nnUNetPlans__3d_fullres").mkdir(parents=True)
-    program = _program(tmp_path / "TotalSegmentator", _ARGUMENTS + _TS_BODY.replace("NAMES", repr(names)))
-    keys = {} if key is None else {"totalsegmentator": key}
-    return EngineSettings({"totalsegmentator": program}, {"totalsegmentator": str(weights)}, keys, ENVIRONMENT)
-
-
 def test_totalsegmentator_runs_with_usage_statistics_off(tmp_path: Path) -> None:
-    labels = make_engine("totalsegmentator", _totalsegmentator(tmp_path, (850, 851)), "total_mr")(VOLUME)
+    labels = make_engine("totalsegmentator", totalsegmentator(tmp_path, (850, 851)), "total_mr")(VOLUME)
     assert labels.mask(Region("gluteus_maximus", Side.LEFT))[0].all()
     assert labels.mask(Region("femur", Side.RIGHT))[1].all()
     assert any("liver" in note for note in labels.notes)
 
 
 def test_a_licensed_task_is_offered_only_with_a_key(tmp_path: Path) -> None:
-    without = _totalsegmentator(tmp_path, (850, 851, 857))
+    without = totalsegmentator(tmp_path, (850, 851, 857))
     with pytest.raises(EngineError, match="license key"):
         make_engine("totalsegmentator", without, "thigh_shoulder_muscles")(VOLUME)
     keyed = EngineSettings(
@@ -139,41 +75,17 @@ def test_a_licensed_task_is_offered_only_with_a_key(tmp_path: Path) -> None:
 
 def test_absent_weights_are_never_downloaded(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="weights"):
-        make_engine("totalsegmentator", _totalsegmentator(tmp_path, (850,)), "total_mr")(VOLUME)
-
-
-_NN_BODY = """
-i = sys.argv
-a = {k: i[i.index(k) + 1] for k in ("-i", "-o", "-m", "-device")}
-assert i[i.index("-f") + 1] == "0"
-image = nib.load(os.path.join(a["-i"], "image_0000.nii.gz"))
-out = np.zeros(image.shape, np.uint8)
-out[3] = 2
-nib.save(nib.Nifti1Image(out, image.affine), os.path.join(a["-o"], "image.nii.gz"))
-"""
-
-
-def _nnunet(tmp_path: Path, *, channels: int = 1) -> EngineSettings:
-    model = tmp_path / "model"
-    (model / "fold_0").mkdir(parents=True)
-    (model / "fold_0" / "checkpoint_final.pth").write_bytes(b"weights")
-    labels = {"background": 0, "gracilis_left": 1, "sartorius_left": 2}
-    names = {str(i): "MR" for i in range(channels)}
-    content = {"labels": labels, "channel_names": names, "file_ending": ".nii.gz"}
-    (model / "dataset.json").write_text(json.dumps(content))
-    (model / "plans.json").write_text(json.dumps({"plans_name": "nnUNetPlans"}))
-    program = _program(tmp_path / "nnUNetv2_predict_from_modelfolder", _NN_BODY)
-    return EngineSettings({"nnunet": program}, {"nnunet": str(model)}, {}, ENVIRONMENT)
+        make_engine("totalsegmentator", totalsegmentator(tmp_path, (850,)), "total_mr")(VOLUME)
 
 
 def test_any_nnunet_folder_names_its_own_labels(tmp_path: Path) -> None:
-    labels = make_engine("nnunet", _nnunet(tmp_path))(VOLUME)
+    labels = make_engine("nnunet", nnunet(tmp_path))(VOLUME)
     assert labels.mask(Region("sartorius", Side.LEFT))[3].all()
 
 
 def test_a_model_of_two_channels_is_not_ready(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="2 channels"):
-        make_engine("nnunet", _nnunet(tmp_path, channels=2))(VOLUME)
+        make_engine("nnunet", nnunet(tmp_path, channels=2))(VOLUME)
 
 
 def test_an_unknown_engine_lists_what_exists() -> None:
@@ -192,7 +104,7 @@ def test_engines_are_listed_with_what_is_missing(capsys: pytest.CaptureFixture[s
 
 
 def test_a_regional_model_without_its_list_of_labels_is_refused(tmp_path: Path) -> None:
-    settings = _musclemap(tmp_path, _MM_BODY)
+    settings = musclemap(tmp_path, MUSCLEMAP)
     (tmp_path / "models" / "thigh" / "contrast_agnostic_thigh_model.json").unlink()
     with pytest.raises(EngineError, match="no list of labels") as caught:
         make_engine("musclemap", settings, "thigh")(VOLUME)
@@ -244,7 +156,7 @@ def test_every_offered_task_of_totalsegmentator_has_its_names() -> None:
 
 
 def test_a_structure_that_totalsegmentator_is_not_known_to_write_is_refused(tmp_path: Path) -> None:
-    settings = _totalsegmentator(tmp_path, (850, 851), names=("gluteus_maximus_left", "tail"))
+    settings = totalsegmentator(tmp_path, (850, 851), names=("gluteus_maximus_left", "tail"))
     with pytest.raises(EngineError, match="unknown structure tail"):
         make_engine("totalsegmentator", settings, "total_mr")(VOLUME)
 

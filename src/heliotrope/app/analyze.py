@@ -14,12 +14,14 @@ from typing import Any
 import heliotrope
 from heliotrope import report
 from heliotrope.app import codec, output_folder
+from heliotrope.app.engines import EngineSettings, make_engine
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.person_labels import read_person_labels
 from heliotrope.app.pipeline import Failure, PipelineRun, Progress, chosen_stages, run_stages
 from heliotrope.app.registry import STAGES
 from heliotrope.app.result_document import CT_IMAGE, LABELED_IMAGE, further_labels_file, result_to_plain
 from heliotrope.app.stage import Stage
+from heliotrope.app.stages.labels import with_engine
 from heliotrope.app.stations import StationReader, placed_in_order, with_stations
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import StudyError
@@ -65,6 +67,7 @@ def analyze_study(
     *,
     progress: Progress,
     stages: tuple[Stage, ...] = STAGES,
+    engines: EngineSettings | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Outcome:
     """Run all stages the study permits and write the results.
@@ -76,11 +79,15 @@ def analyze_study(
         Folder for ``report.html``, ``result.json``, ``measurements.csv``, ``maps/``, ``labels.nii.gz``,
         ``labels.json``, ``image.nii.gz`` and ``run.json``; with calcium of a CT also ``ct.nii.gz`` and, beside labels
         of tissues, ``labels-calcinosis.nii.gz`` with its legend.
+    engines : EngineSettings or None
+        Where the engine of the options finds its program, weights and license key.
 
     Raises
     ------
     StudyError
         No series of the study holds a usable image (``E_NO_USABLE_SERIES``).
+    EngineError
+        The engine of the options is not ready, or the study has no image for it.
     OutputError
         `out` cannot be written or holds something else.
     """
@@ -99,6 +106,9 @@ def analyze_study(
     reader = StationReader(study, read_volume)
     if options.labels is not None:
         read_person_labels(Path(options.labels), study)  # refused before anything runs
+    if options.engine is not None:
+        engine = make_engine(options.engine, engines or EngineSettings(), options.engine_task)
+        stages = with_engine(stages, engine, study)
     started = now()
     with output_folder.writing(out):
         run = run_stages(

@@ -1,6 +1,6 @@
 """The segmentation engines of a site: what each offers here or lacks."""
 
 from heliotrope.backends.registry import list_engines, make_engine
-from heliotrope.backends.segmenter import EngineSettings, EngineStatus, Segmenter
+from heliotrope.backends.segmenter import EngineIdentity, EngineSettings, EngineStatus, Segmenter
 
-__all__ = ["EngineSettings", "EngineStatus", "Segmenter", "list_engines", "make_engine"]
+__all__ = ["EngineIdentity", "EngineSettings", "EngineStatus", "Segmenter", "list_engines", "make_engine"]

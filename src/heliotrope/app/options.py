@@ -46,6 +46,10 @@ class AnalyzeOptions:
     labels: str | None = _option(
         "A person's labels (NIfTI with legend, DICOM SEG or RTSTRUCT) instead of automatic ones."
     )
+    engine: str | None = _option(
+        "Installed engine whose labels take the place of the automatic ones; `heliotrope engines` lists them."
+    )
+    engine_task: str | None = _option("Task or region of `engine`, e.g. total_mr or thigh; else its usual one.")
     role: str | None = _option("Role of NIfTI files and pictures that have no sidecar, e.g. multi_echo_t2, radiograph.")
     pixel_size_mm: float | None = _option("Pixel size of plain pictures (PNG, JPEG, TIFF) that state none, in mm.")
     study: str | None = _option(
@@ -95,12 +99,13 @@ class AnalyzeOptions:
             raise OptionError(
                 f"unknown station order {self.station_order!r}", hint="one of: " + ", ".join(StationOrder)
             )
-        for name in ("labels", "study"):
+        for name in ("labels", "engine", "engine_task", "study"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise OptionError(
                     f"option {name}: text needed, {type(value).__name__} given", hint=f"write {name}: TEXT"
                 )
+        self._check_engine()
         self._check_numbers()
         if not isinstance(self.show_identifiers, bool):
             raise OptionError("option show_identifiers: true or false needed", hint="write show_identifiers: true")
@@ -110,6 +115,14 @@ class AnalyzeOptions:
         if not isinstance(only, (tuple, list)) or not all(isinstance(name, str) for name in only):
             raise OptionError("option only: a list of stage names needed", hint="write only: [water-t2, measurements]")
         object.__setattr__(self, "only", tuple(self.only))
+
+    def _check_engine(self) -> None:
+        if self.engine is not None and self.labels is not None:
+            raise OptionError(
+                "labels and engine exclude one another", hint="give a person's labels or name an engine, not both"
+            )
+        if self.engine_task is not None and self.engine is None:
+            raise OptionError("engine_task is given without engine", hint="name the engine too: --engine NAME")
 
     def _check_numbers(self) -> None:
         for name in _ABOVE_ZERO:

@@ -1,4 +1,4 @@
-"""A person's labels: read, checked against the study, and put in the place of the automatic ones."""
+"""Labels of a person or of a site's engine, put in the place of the automatic ones."""
 
 from __future__ import annotations
 
@@ -85,34 +85,34 @@ def _agree(first: Grid, second: Grid) -> bool:
     return first.shape == second.shape and first.corner_distance_mm(second) <= GRID_TOLERANCE_MM
 
 
-def merged(person: LabelMap, automatic: LabelMap | None) -> LabelMap:
-    """The person's labels, completed by automatic labels of tissues the person did not draw.
+def merged(given: LabelMap, automatic: LabelMap | None) -> LabelMap:
+    """Labels of a person or an engine, completed by automatic labels of tissues that they do not hold.
 
     A structure the person drew anywhere is the person's everywhere: what they erased stays erased. Muscle,
-    compartments and
-    single muscles count as one such structure, and so do bone and its parts.
+    compartments and single muscles count as one such structure, and so do bone and its parts. The same holds for an
+    engine.
 
     Parameters
     ----------
-    person : LabelMap
+    given : LabelMap
     automatic : LabelMap or None
 
     Returns
     -------
     LabelMap
-        On the person's grid, under the person's numbers; completed tissues take free numbers.
+        On the given grid, under the given numbers; completed tissues take free numbers.
     """
     if automatic is None:
-        return person
-    drawn = {_family(region) for region in person.legend.values()}
+        return given
+    drawn = {_family(region) for region in given.legend.values()}
     kept = {number: region for number, region in automatic.legend.items() if _family(region) not in drawn}
     if not kept:
-        return person
-    moved = resample_labels(automatic, Grid(person.grid.shape, person.grid.affine))
-    values = np.array(person.labels)
-    legend = dict(person.legend)
-    confidence = dict(person.confidence)
-    free = (number for number in range(1, np.iinfo(np.uint16).max) if number not in person.legend)
+        return given
+    moved = resample_labels(automatic, Grid(given.grid.shape, given.grid.affine))
+    values = np.array(given.labels)
+    legend = dict(given.legend)
+    confidence = dict(given.confidence)
+    free = (number for number in range(1, np.iinfo(np.uint16).max) if number not in given.legend)
     for number, region in kept.items():
         here = (moved.labels == number) & (values == 0)
         if not here.any():
@@ -123,8 +123,9 @@ def merged(person: LabelMap, automatic: LabelMap | None) -> LabelMap:
         if number in automatic.confidence:
             confidence[fresh] = automatic.confidence[number]
     names = ", ".join(sorted({STRUCTURES[region.structure].title for region in kept.values()}))
-    note = f"Drawn by a person; not drawn and therefore automatic: {names}."
-    return LabelMap(values, person.grid, legend, "person", confidence, (*person.notes, note))
+    origin = "Drawn by a person; not drawn" if given.source == "person" else f"Made by {given.source}; not by it"
+    note = f"{origin} and therefore automatic: {names}."
+    return LabelMap(values, given.grid, legend, given.source, confidence, (*given.notes, note))
 
 
 def _family(region: Region) -> str:

@@ -133,7 +133,8 @@ def _finished_run(folder: Path) -> dict[str, Any]:
 
 
 def _options_of(record: dict[str, Any]) -> AnalyzeOptions:
-    kept = {name: value for name, value in record["options"].items() if name != "labels"}
+    replaced = {"labels", "engine", "engine_task"}
+    kept = {name: value for name, value in record["options"].items() if name not in replaced}
     return AnalyzeOptions.from_plan(kept)
 
 

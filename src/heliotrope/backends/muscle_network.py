@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliotrope.backends.onnx_network import NetworkCard, OnnxNetwork, onnx_problem, read_card
-from heliotrope.backends.segmenter import EngineSettings, EngineStatus
+from heliotrope.backends.segmenter import EngineIdentity, EngineSettings, EngineStatus
 from heliotrope.domain.errors import EngineError
 from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.study import Modality
 from heliotrope.segment.muscles.label import label_muscles
 from heliotrope.segment.muscles.network import BONE, FAT, OTHER_MUSCLE, THIGH, MuscleNetwork
 
@@ -131,6 +132,16 @@ class ThighMuscles:
     def name(self) -> str:
         """Name in the registry."""
         return NAME
+
+    @property
+    def modality(self) -> Modality | None:
+        """Any contrast of MR, and CT."""
+        return None
+
+    def identify(self) -> EngineIdentity:
+        """Name and version on the card; see `Segmenter`."""
+        network = load_muscle_network(self._folder)
+        return EngineIdentity(NAME, f"{network.name} {network.version}", "muscles of the thigh", network.sha256)
 
     def __call__(self, volume: Volume) -> LabelMap:
         """Label a volume; see `Segmenter`."""

@@ -6,10 +6,18 @@ from pathlib import Path
 
 from heliotrope.backends.label_schemes import to_regions
 from heliotrope.backends.musclemap_labels import label_names
-from heliotrope.backends.segmenter import EngineSettings, EngineStatus
-from heliotrope.backends.subprocess_engine import Workplace, find_program, read_answer, run_program
+from heliotrope.backends.segmenter import EngineIdentity, EngineSettings, EngineStatus
+from heliotrope.backends.subprocess_engine import (
+    Workplace,
+    find_program,
+    hash_of_listing,
+    installed_version,
+    read_answer,
+    run_program,
+)
 from heliotrope.domain.errors import EngineError
 from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.study import Modality
 
 NAME = "musclemap"
 REGIONS = ("wholebody", "thigh", "leg", "pelvis", "abdomen")
@@ -47,13 +55,29 @@ class MuscleMap:
         """Name in the registry."""
         return NAME
 
-    def __call__(self, volume: Volume) -> LabelMap:
-        """Label a volume; see `Segmenter`."""
+    @property
+    def modality(self) -> Modality | None:
+        """Any contrast of MR, and CT."""
+        return None
+
+    def _program(self) -> str:
         status = inspect_musclemap(self._settings)
         program = find_program(NAME, ("mm_segment",), self._settings)
         if not status.ready or program is None or self._region not in status.tasks:
             lack = "; ".join(status.missing) or f"no model for {self._region}"
             raise EngineError(f"MuscleMap is not ready: {lack}", hint="heliotrope engines says what each engine lacks")
+        return program
+
+    def identify(self) -> EngineIdentity:
+        """Version and models; see `Segmenter`."""
+        version = installed_version(self._program(), "musclemap")
+        models = Path(self._settings.weights_folders[NAME]) / self._region
+        return EngineIdentity(NAME, version, self._region, hash_of_listing(models))
+
+    def __call__(self, volume: Volume) -> LabelMap:
+        """Label a volume; see `Segmenter`."""
+        program = self._program()
+        source = self.identify().source
         names = label_names(Path(self._settings.weights_folders[NAME]) / self._region, self._region)
         with Workplace(volume) as folder:
             image = folder / "image_0000.nii.gz"
@@ -67,4 +91,4 @@ class MuscleMap:
             written = sorted(answer.glob("*dseg.nii.gz")) + sorted(answer.glob("*.nii.gz"))
             path = written[0] if written else answer / "image_0000_dseg.nii.gz"
             values = read_answer(path, volume.grid, engine="MuscleMap")
-        return to_regions(values, names, volume.grid, source=f"{NAME} {self._region}")
+        return to_regions(values, names, volume.grid, source=source)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from heliotrope.backends.label_schemes import to_regions
-from heliotrope.backends.segmenter import EngineSettings, EngineStatus
-from heliotrope.backends.subprocess_engine import Workplace, find_program, read_answer, read_json, run_program
+from heliotrope.backends.segmenter import EngineIdentity, EngineSettings, EngineStatus
+from heliotrope.backends.subprocess_engine import (
+    Workplace,
+    find_program,
+    hash_of_listing,
+    installed_version,
+    read_answer,
+    read_json,
+    run_program,
+)
 from heliotrope.domain.errors import EngineError
 from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.study import Modality
 
 NAME = "nnunet"
 _PROGRAM = "nnUNetv2_predict_from_modelfolder"
@@ -61,8 +70,14 @@ class NnUnet:
         """Name in the registry."""
         return NAME
 
-    def __call__(self, volume: Volume) -> LabelMap:
-        """Label a volume; see `Segmenter`."""
+    @property
+    def modality(self) -> Modality | None:
+        """CT where the model's channel is called so, MR where it is called anything else."""
+        dataset = read_json(Path(self._settings.weights_folders.get(NAME, "")) / "dataset.json")
+        channels = dataset.get("channel_names", dataset.get("modality", {}))
+        return Modality.CT if [str(name).upper() for name in channels.values()] == ["CT"] else Modality.MR
+
+    def _program(self) -> str:
         status = inspect_nnunet(self._settings)
         program = find_program(NAME, (_PROGRAM,), self._settings)
         if not status.ready or program is None:
@@ -70,6 +85,18 @@ class NnUnet:
                 f"nnU-Net is not ready: {'; '.join(status.missing)}",
                 hint="heliotrope engines says what each engine lacks",
             )
+        return program
+
+    def identify(self) -> EngineIdentity:
+        """Version and model; see `Segmenter`."""
+        version = installed_version(self._program(), "nnunetv2")
+        model = Path(self._settings.weights_folders[NAME])
+        return EngineIdentity(NAME, version, model.name, hash_of_listing(model))
+
+    def __call__(self, volume: Volume) -> LabelMap:
+        """Label a volume; see `Segmenter`."""
+        program = self._program()
+        source = self.identify().source
         model = Path(self._settings.weights_folders[NAME])
         with Workplace(volume) as folder:
             images, answer = folder / "images", folder / "answer"
@@ -96,4 +123,4 @@ class NnUnet:
             values = read_answer(answer / "image.nii.gz", volume.grid, engine="nnU-Net")
         labels = read_json(model / "dataset.json")["labels"]
         names = {int(number): str(name) for name, number in labels.items() if isinstance(number, int) and number != 0}
-        return to_regions(values, names, volume.grid, source=f"{NAME} {model.name}")
+        return to_regions(values, names, volume.grid, source=source)

@@ -16,6 +16,7 @@ _BUILT_IN = (
     EngineStatus("tissues", "weight-free tissues", True, tasks=("MR", "CT"), license="Apache-2.0"),
     EngineStatus("person", "a person's labels", True, tasks=("NIfTI with legend",), license=""),
 )
+_TASKS_TO_CHOOSE = frozenset({"musclemap", "totalsegmentator"})
 _ENGINES: dict[str, Callable[[EngineSettings, str | None], Segmenter]] = {
     "network": lambda settings, _task: ThighMuscles(settings),
     "musclemap": lambda settings, task: MuscleMap(settings, task or "wholebody"),
@@ -42,8 +43,10 @@ def make_engine(name: str, settings: EngineSettings, task: str | None = None) ->
     Raises
     ------
     OptionError
-        Unknown name; the message lists what exists.
+        Unknown name; the message lists what exists. A task for an engine that has but one.
     """
     if name not in _ENGINES:
         raise OptionError(f"unknown engine {name!r}", hint="one of: " + ", ".join(_ENGINES), code="E_ENGINE_NAME")
+    if task is not None and name not in _TASKS_TO_CHOOSE:
+        raise OptionError(f"engine {name} has no task to choose", hint="leave the task out", code="E_ENGINE_TASK")
     return _ENGINES[name](settings, task)

@@ -7,6 +7,33 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.study import Modality
+
+
+@dataclass(frozen=True)
+class EngineIdentity:
+    """What labels came from.
+
+    Parameters
+    ----------
+    name : str
+        Name in the registry.
+    version : str
+        As installed.
+    task : str
+    weights : str
+        Hash that changes with the weights.
+    """
+
+    name: str
+    version: str
+    task: str
+    weights: str
+
+    @property
+    def source(self) -> str:
+        """Engine, version and task, as `LabelMap.source` states them."""
+        return f"{self.name} {self.version} {self.task}"
 
 
 class Segmenter(Protocol):
@@ -15,6 +42,21 @@ class Segmenter(Protocol):
     @property
     def name(self) -> str:
         """Name in the registry."""
+        ...
+
+    @property
+    def modality(self) -> Modality | None:
+        """The only modality it was trained on; None when it takes any."""
+        ...
+
+    def identify(self) -> EngineIdentity:
+        """What would label an image now.
+
+        Raises
+        ------
+        EngineError
+            The engine or its weights are missing, or the task is unknown or unlicensed.
+        """
         ...
 
     def __call__(self, volume: Volume) -> LabelMap:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,21 @@ def find_program(engine: str, names: Sequence[str], settings: EngineSettings) ->
         if found is not None:
             return found
     return None
+
+
+def installed_version(program: str, distribution: str) -> str:
+    """Version of the package a program belongs to, read from the environment the program lies in."""
+    environment = Path(program).resolve().parent.parent
+    places = [str(path) for path in environment.glob("[Ll]ib/**/site-packages")]
+    found = next(iter(metadata.distributions(name=distribution, path=places)), None) if places else None
+    return "of unknown version" if found is None else found.version
+
+
+def hash_of_listing(folder: Path) -> str:
+    """Hash over name, size and time of every file of a folder; weights are too large to be read for it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{p.relative_to(folder)} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def write_image(path: Path, volume: Volume) -> None:

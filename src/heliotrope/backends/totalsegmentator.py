@@ -10,11 +10,19 @@ from pathlib import Path
 import numpy as np
 
 from heliotrope.backends.label_schemes import to_regions
-from heliotrope.backends.segmenter import EngineSettings, EngineStatus
-from heliotrope.backends.subprocess_engine import Workplace, find_program, read_answer, run_program
+from heliotrope.backends.segmenter import EngineIdentity, EngineSettings, EngineStatus
+from heliotrope.backends.subprocess_engine import (
+    Workplace,
+    find_program,
+    hash_of_listing,
+    installed_version,
+    read_answer,
+    run_program,
+)
 from heliotrope.backends.totalsegmentator_labels import TASKS
 from heliotrope.domain.errors import EngineError
 from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.study import Modality
 
 NAME = "totalsegmentator"
 OPEN_TASKS = {"total": (291, 292, 293, 294, 295), "total_mr": (850, 851)}
@@ -95,8 +103,12 @@ class TotalSegmentator:
         """Name in the registry."""
         return NAME
 
-    def __call__(self, volume: Volume) -> LabelMap:
-        """Label a volume; see `Segmenter`."""
+    @property
+    def modality(self) -> Modality | None:
+        """MR for the tasks that end so, CT for every other."""
+        return Modality.MR if self._task.endswith("_mr") else Modality.CT
+
+    def _program(self) -> str:
         status = inspect_totalsegmentator(self._settings)
         program = find_program(NAME, ("TotalSegmentator",), self._settings)
         if not status.ready or program is None or self._task not in status.tasks:
@@ -106,6 +118,17 @@ class TotalSegmentator:
                 f"TotalSegmentator cannot run {self._task}: {lack}",
                 hint="heliotrope engines says what each engine lacks",
             )
+        return program
+
+    def identify(self) -> EngineIdentity:
+        """Version and weights; see `Segmenter`."""
+        version = installed_version(self._program(), "TotalSegmentator")
+        return EngineIdentity(NAME, version, self._task, hash_of_listing(Path(self._settings.weights_folders[NAME])))
+
+    def __call__(self, volume: Volume) -> LabelMap:
+        """Label a volume; see `Segmenter`."""
+        program = self._program()
+        source = self.identify().source
         with Workplace(volume) as folder:
             home, answer = folder / "home", folder / "answer"
             home.mkdir()
@@ -134,4 +157,4 @@ class TotalSegmentator:
                 names[number] = file.name.removesuffix(".nii.gz")
             if not names:
                 raise EngineError("TotalSegmentator wrote no labels", hint="run it by hand on one image")
-        return to_regions(values, names, volume.grid, source=f"{NAME} {self._task}")
+        return to_regions(values, names, volume.grid, source=source)

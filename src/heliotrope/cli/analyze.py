@@ -8,8 +8,10 @@ from typing import Any
 import typer
 
 from heliotrope.app.analyze import Outcome, analyze_study, hindering
+from heliotrope.app.engines import EngineSettings
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.relabel import remember_source
+from heliotrope.cli.engines import PROGRAM, WEIGHTS, site_settings
 from heliotrope.cli.plan_file import read_mapping
 from heliotrope.cli.progress import stage_progress
 from heliotrope.cli.shell import ExitStatus, answer
@@ -30,6 +32,14 @@ def analyze(
     labels: str | None = typer.Option(
         None, "--labels", help="A person's labels in place of the automatic ones.", metavar="PATH"
     ),
+    engine: str | None = typer.Option(
+        None, "--engine", help="Installed engine whose labels take the place of the automatic ones.", metavar="NAME"
+    ),
+    engine_task: str | None = typer.Option(
+        None, "--engine-task", help="Task or region of the engine, e.g. total_mr or thigh.", metavar="TASK"
+    ),
+    weights: list[str] = WEIGHTS,
+    program: list[str] = PROGRAM,
     plan: Path | None = typer.Option(
         None, "--plan", help="YAML or JSON file with options; flags override it.", metavar="FILE"
     ),
@@ -58,6 +68,8 @@ def analyze(
     options = AnalyzeOptions() if plan is None else AnalyzeOptions.from_plan(read_mapping(plan, what="plan file"))
     options = options.overridden_by(
         labels=labels,
+        engine=engine,
+        engine_task=engine_task,
         role=role,
         pixel_size_mm=pixel_size_mm,
         study=study_key,
@@ -65,14 +77,16 @@ def analyze(
         only=tuple(only),
         show_identifiers=show_identifiers,
     )
-    return answer_outcome(run_analysis(study, out, options), as_json=as_json)
+    return answer_outcome(run_analysis(study, out, options, site_settings(weights, program)), as_json=as_json)
 
 
-def run_analysis(study_path: Path, out: Path, options: AnalyzeOptions) -> Outcome:
+def run_analysis(
+    study_path: Path, out: Path, options: AnalyzeOptions, engines: EngineSettings | None = None
+) -> Outcome:
     """Read and analyze a study, with progress on stderr."""
     study = read_study(study_path, role=options.role, study_key=options.study, pixel_size_mm=options.pixel_size_mm)
     with stage_progress() as progress:
-        outcome = analyze_study(study, out, options, progress=progress)
+        outcome = analyze_study(study, out, options, progress=progress, engines=engines)
     remember_source(out, study_path, options)
     return outcome
 

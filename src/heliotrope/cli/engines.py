@@ -11,6 +11,9 @@ from heliotrope.app.engines import EngineSettings, EngineStatus, list_engines
 from heliotrope.cli.shell import ExitStatus, answer
 from heliotrope.domain.errors import OptionError
 
+WEIGHTS = typer.Option([], "--weights", help="Folder of an engine's weights.", metavar="ENGINE=DIR")
+PROGRAM = typer.Option([], "--program", help="Path of an engine's program.", metavar="ENGINE=FILE")
+
 
 def register(application: typer.Typer) -> None:
     """Add the command."""
@@ -18,21 +21,25 @@ def register(application: typer.Typer) -> None:
 
 
 def engines(
-    weights: list[str] = typer.Option([], "--weights", help="Folder of an engine's weights.", metavar="ENGINE=DIR"),
-    program: list[str] = typer.Option([], "--program", help="Path of an engine's program.", metavar="ENGINE=FILE"),
+    weights: list[str] = WEIGHTS,
+    program: list[str] = PROGRAM,
     as_json: bool = typer.Option(False, "--json", help="Print the engines as JSON on stdout."),
 ) -> int:
     """List the segmentation engines with what each offers here or lacks."""
+    found = list_engines(site_settings(weights, program))
+    answer({"engines": [asdict(status) for status in found]}, "\n".join(map(_line, found)), as_json=as_json)
+    return ExitStatus.OK
+
+
+def site_settings(weights: list[str], program: list[str]) -> EngineSettings:
+    """Settings from the flags and the environment; license keys come from the environment alone."""
     keys = {"totalsegmentator": os.environ.get("HELIOTROPE_TOTALSEGMENTATOR_LICENSE")}
-    settings = EngineSettings(
+    return EngineSettings(
         programs=_pairs(program, "--program"),
         weights_folders=_pairs(weights, "--weights"),
         license_keys={name: key for name, key in keys.items() if key},
         environment=dict(os.environ),
     )
-    found = list_engines(settings)
-    answer({"engines": [asdict(status) for status in found]}, "\n".join(map(_line, found)), as_json=as_json)
-    return ExitStatus.OK
 
 
 def _pairs(given: list[str], option: str) -> dict[str, str]:

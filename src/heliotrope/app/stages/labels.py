@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heliotrope.app.engines import Segmenter
 from heliotrope.app.person_labels import merged, read_person_labels
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.app.stages.fat_fraction import InputKind, choose_input
+from heliotrope.app.stages.muscles import ROLES as IMAGES_OF_ANATOMY
 from heliotrope.app.stages.muscles import STAGES as MUSCLE_STAGES
-from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.errors import EngineError, QualityRefusal
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
@@ -31,6 +34,13 @@ TISSUE_LABELS = Quantity(
     "Which voxel is skin, subcutaneous fat, muscle, intermuscular fat or bone, left and right; a region, not a number.",
 )
 """What this stage delivers."""
+ENGINE_LABELS = Quantity(
+    "engine_labels",
+    "labels of an engine",
+    Unit.ONE,
+    "Which voxel belongs to which structure, by an engine that the site installed; a region, not a number.",
+)
+"""What the stage of labels delivers where an engine was named."""
 FASCIA_DISTANCE = Quantity(
     "fascia_distance",
     "distance to the deep fascia",
@@ -226,9 +236,67 @@ def _run_person(given: StageInput) -> StageOutput:
     )
 
 
+PERSON_LABELS = "person-labels"
+"""Name of the stage that puts other labels in the place of the automatic ones."""
+
+
+def with_engine(stages: tuple[Stage, ...], engine: Segmenter, study: Study) -> tuple[Stage, ...]:
+    """The stages, with an engine where a person's labels would come in.
+
+    Raises
+    ------
+    EngineError
+        The engine is not ready, or the study has no image for it; so it is refused before anything runs.
+    """
+    identity = engine.identify()
+    series = _shown_to(engine, identity.source, study)
+
+    def run(given: StageInput) -> StageOutput:
+        image = _background(given.read_volume(series))
+        found = engine(image)
+        if not found.legend:
+            raise QualityRefusal(
+                f"{identity.source} labeled nothing that has a name here",
+                hint="choose a task that fits this part of the body",
+                code="E_LABEL",
+            )
+        labels = merged(found, given.labels)
+        shown = series.role.replace("_", " ")
+        return StageOutput(
+            sentence=f"Labels that {identity.source} made on the {shown} series took the place of the automatic ones.",
+            labels=labels,
+            backgrounds={"labels": image},
+            quality=check_labels(labels),
+        )
+
+    def placed(stage: Stage) -> Stage:
+        if stage.name != PERSON_LABELS:
+            return stage
+        material = f"{identity.source} {identity.weights}"
+        return replace(
+            stage, quantities=(ENGINE_LABELS,), select=lambda _: (series,), run=run, material=lambda: material
+        )
+
+    return tuple(map(placed, stages))
+
+
+def _shown_to(engine: Segmenter, source: str, study: Study) -> Series:
+    """The image an engine sees: the largest of the kind that shows anatomy best, of a modality it knows."""
+    for role in IMAGES_OF_ANATOMY:
+        shown = [item for item in study.with_role(role) if item.grid is not None]
+        fit = [item for item in shown if engine.modality in (None, item.acquisition.modality)]
+        if fit:
+            return max(fit, key=_covered_volume)
+    raise EngineError(
+        f"the study has no {engine.modality or 'MR or CT'} series of a known kind for {source}",
+        hint="choose an engine or task for this modality, or name the role of the images with --role",
+        code="E_ENGINE_IMAGE",
+    )
+
+
 STAGES: tuple[Stage, ...] = (
     Stage("tissues", 8, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
-    Stage("person-labels", 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
+    Stage(PERSON_LABELS, 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
 )
 """Stages of this topic."""
