@@ -43,7 +43,8 @@ def find_program(engine: str, names: Sequence[str], settings: EngineSettings) ->
 def installed_version(program: str, distribution: str) -> str:
     """Version of the package a program belongs to, read from the environment the program lies in."""
     environment = Path(program).resolve().parent.parent
-    places = [str(path) for path in environment.glob("[Ll]ib/**/site-packages")]
+    patterns = ("lib/python*/site-packages", "Lib/site-packages")
+    places = [str(path) for pattern in patterns for path in environment.glob(pattern)]
     found = next(iter(metadata.distributions(name=distribution, path=places)), None) if places else None
     return "of unknown version" if found is None else found.version
 
