@@ -81,22 +81,22 @@ def structure_mask(labels: LabelMap, test: Callable[[str], bool]) -> Mask:
     return np.isin(axial(labels), numbers)
 
 
-def compare(found: Muscles, reference: NDArray[np.int32]) -> dict[str, float]:
+def compare(found: Muscles, reference: NDArray[np.int32], slices: slice = SLICES) -> dict[str, float]:
     """Dice of every muscle and compartment on the slices of the reference."""
     result = {}
     for name, numbers in REFERENCE.items():
         mine = structure_mask(found.labels, lambda structure, name=name: structure == name)
-        result[name] = dice(mine[..., SLICES], np.isin(reference, numbers)[..., SLICES])
+        result[name] = dice(mine[..., slices], np.isin(reference, numbers)[..., slices])
     result["mean_of_muscles"] = float(np.mean([result[name] for name in REFERENCE]))
     for group in COMPARTMENTS:
         inside = {name for name in REFERENCE if STRUCTURES[name].compartment == group}
         numbers = [number for name in inside for number in REFERENCE[name]]
         mine = structure_mask(found.labels, lambda s, g=group: s == g or (STRUCTURES[s].compartment == g))
         named = structure_mask(found.labels, lambda s, i=inside: s in i)
-        result[f"{group} of named muscles"] = dice(named[..., SLICES], np.isin(reference, numbers)[..., SLICES])
+        result[f"{group} of named muscles"] = dice(named[..., slices], np.isin(reference, numbers)[..., slices])
         if group == "medial_thigh":
             numbers += OTHER_ADDUCTORS
-        result[group] = dice(mine[..., SLICES], np.isin(reference, numbers)[..., SLICES])
+        result[group] = dice(mine[..., slices], np.isin(reference, numbers)[..., slices])
     return result
 
 

@@ -1,4 +1,4 @@
-"""A stand-in for the muscle network that names sectors about the center of the crop, whatever the image shows."""
+"""A stand-in for the muscle network that names sectors about the center of the leg it sees."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from heliotrope.segment.muscles.network import MuscleNetwork
 
@@ -38,13 +39,14 @@ SECTORS_DEG = {
 }
 """From anterior, positive toward medial."""
 
+Change = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 Answer = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
-def sectors(turn_deg: float = 0.0) -> NDArray[np.int64]:
+def sectors(turn_deg: float = 0.0, center_mm: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.int64]:
     """Classes of a crop (medial, anterior)."""
     line = (np.arange(PIXELS) + 0.5 - 0.5 * PIXELS) * PIXEL_MM
-    medial, anterior = np.meshgrid(line, line, indexing="ij")
+    medial, anterior = np.meshgrid(line - center_mm[0], line - center_mm[1], indexing="ij")
     angle = (np.degrees(np.arctan2(medial, anterior)) + turn_deg) % 360.0
     found = np.zeros(angle.shape, dtype=np.int64)
     for name, (low, high) in SECTORS_DEG.items():
@@ -59,12 +61,23 @@ def logits(classes: NDArray[np.int64], level: int) -> tuple[NDArray[np.float32],
     return maps.astype(np.float32), (6.0 * (np.arange(len(LEVELS)) == level)).astype(np.float32)
 
 
-def constant(level: str = "thigh", classes: NDArray[np.int64] | None = None) -> Answer:
-    """The same answer to every crop."""
-    one = logits(sectors() if classes is None else classes, LEVELS.index(level))
+def leg_center_mm(image: NDArray[np.float32]) -> tuple[float, float]:
+    """Center of the leg in the middle of a crop. [mm]"""
+    legs, _ = ndimage.label(ndimage.binary_fill_holes(image[1] > 0.1))
+    own = legs == legs[PIXELS // 2, PIXELS // 2]
+    medial, anterior = (float(np.mean(axis)) for axis in np.nonzero(own))
+    return (medial + 0.5 - 0.5 * PIXELS) * PIXEL_MM, (anterior + 0.5 - 0.5 * PIXELS) * PIXEL_MM
+
+
+def constant(level: str = "thigh", change: Change | None = None) -> Answer:
+    """Sectors about the leg of every crop, changed alike, at one level."""
 
     def answer(batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return np.stack([one[0]] * len(batch)), np.stack([one[1]] * len(batch))
+        found = []
+        for image in batch:
+            classes = sectors(center_mm=leg_center_mm(image))
+            found.append(logits(classes if change is None else change(classes), LEVELS.index(level)))
+        return np.stack([a for a, _ in found]), np.stack([b for _, b in found])
 
     return answer
 
@@ -76,7 +89,10 @@ def by_brightness(levels: Sequence[str], values: Sequence[float]) -> Answer:
         near = [
             int(np.argmin(np.abs(np.asarray(values) - float(np.median(image[1, 30:42, 30:42]))))) for image in batch
         ]
-        pairs = [logits(sectors(), LEVELS.index(levels[i])) for i in near]
+        pairs = [
+            logits(sectors(center_mm=leg_center_mm(image)), LEVELS.index(levels[i]))
+            for image, i in zip(batch, near, strict=True)
+        ]
         return np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs])
 
     return answer

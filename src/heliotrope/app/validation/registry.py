@@ -9,6 +9,7 @@ from heliotrope.app.validation import (
     diffusion,
     edema,
     fat_fraction,
+    muscles,
     radiograph,
     segmentation,
     water_t2,
@@ -26,5 +27,6 @@ GATES: tuple[Gate, ...] = (
     *calcinosis_followup.GATES,
     *radiograph.GATES,
     *segmentation.GATES,
+    *muscles.GATES,
     *whole_body.GATES,
 )

@@ -35,7 +35,8 @@ LARGEST_OBLIQUITY_DEG = 20.0
 
 
 @functools.cache
-def _phantom(seed: int) -> PhantomStudy:
+def digital_thigh(seed: int) -> PhantomStudy:
+    """Three slices of the digital thigh with active disease; built once per seed."""
     protocol = MrProtocol(n_slices=3, sequences=(Sequence.MULTI_ECHO_T2, Sequence.SCANNER_DIXON))
     scene = SCENES[SCENE]
     return build_thigh_study(SCENE, ThighScene(scene.lesions, scene.note, protocol=protocol), seed)
@@ -51,7 +52,7 @@ def _images(study: PhantomStudy) -> Iterator[tuple[dict[Role, Volume], tuple[flo
 def _segmented(effort: Effort) -> tuple[tuple[PhantomStudy, Layers], ...]:
     found: list[tuple[PhantomStudy, Layers]] = []
     for seed in SEEDS[effort]:
-        study = _phantom(seed)
+        study = digital_thigh(seed)
         found.extend((study, segment_layers(images, echo_times_ms=times)) for images, times in _images(study))
     return tuple(found)
 
@@ -134,7 +135,9 @@ def measure_fascia_p95(effort: Effort) -> float:
     return float(np.max(values))
 
 
-def _turned(volume: Volume, generator: np.random.Generator) -> tuple[Volume, NDArray[np.int64], NDArray[np.bool_]]:
+def stored_otherwise(
+    volume: Volume, generator: np.random.Generator
+) -> tuple[Volume, NDArray[np.int64], NDArray[np.bool_]]:
     """The same patient stored in another axis order, reversed at random and tilted; order and flips that were used."""
     order = generator.permutation(3)
     flips = generator.random(3) < 0.5
@@ -158,14 +161,14 @@ def _turned(volume: Volume, generator: np.random.Generator) -> tuple[Volume, NDA
 def measure_swapped_sides(effort: Effort) -> float:
     """Percentage of labeled voxels on the wrong side over random storage orders and tilts."""
     generator = np.random.default_rng(5)
-    study = _phantom(SEEDS[effort][0])
+    study = digital_thigh(SEEDS[effort][0])
     images, times = next(_images(study))
     truth = study.truth_labels
     left = truth.mask_where(side=Side.LEFT)
     right = truth.mask_where(side=Side.RIGHT)
     wrong = total = 0
     for _ in range(ORIENTATIONS[effort]):
-        turned, order, flips = _turned(images[Role.MULTI_ECHO_T2], generator)
+        turned, order, flips = stored_otherwise(images[Role.MULTI_ECHO_T2], generator)
         labels = segment_tissues({Role.MULTI_ECHO_T2: turned}, echo_times_ms=times)
         for side, opposite in ((Side.LEFT, right), (Side.RIGHT, left)):
             there = np.flip(opposite, tuple(int(a) for a in np.flatnonzero(flips)))

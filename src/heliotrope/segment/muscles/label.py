@@ -25,7 +25,7 @@ from heliotrope.segment.muscles.network import BONE, OTHER_MUSCLE, THIGH, Muscle
 from heliotrope.segment.muscles.plausibility import implausible
 from heliotrope.segment.muscles.predict import LegPrediction, agreement, predict_leg
 
-LEAST_AGREEMENT = 0.75
+LEAST_AGREEMENT = 0.85
 """A muscle whose answers agree less is withheld; ledger `muscle-agreement`."""
 FEWEST_NAMED = 0.65
 """With fewer of a leg's muscles left the whole leg is withheld: this is not anatomy the network knows. Project rule."""
@@ -201,7 +201,7 @@ def _legs_of_tissues(tissues: LabelMap, frame: AxialFrame) -> dict[Side, NDArray
             legs[side] = leg
     if not legs:
         raise QualityRefusal(
-            "single muscles: the side of the limb is not known",
+            "single muscles: no limb with a known side",
             hint="a series of both thighs, or of one thigh well off the scanner's midline, tells the side",
             code="E_NO_SIDE",
         )
