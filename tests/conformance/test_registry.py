@@ -67,7 +67,16 @@ def test_the_page_of_quantities_is_up_to_date() -> None:
 
 def test_every_option_is_read_by_a_stage_that_declares_it_or_belongs_to_the_run_as_a_whole() -> None:
     """A stage is shown what it declares only, so an option nobody declares would do nothing."""
-    of_the_run = {"role", "study", "only", "show_identifiers", "station_order", "pixel_size_mm"}
+    of_the_run = {
+        "role",
+        "study",
+        "only",
+        "show_identifiers",
+        "station_order",
+        "pixel_size_mm",
+        "engine",
+        "engine_task",
+    }
     known = {item.name for item in fields(AnalyzeOptions)}
     declared = {name for stage in STAGES for name in stage.reads}
     assert declared | of_the_run == known

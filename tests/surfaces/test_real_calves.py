@@ -14,7 +14,7 @@ from heliotrope.cli.main import main
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.domain.study import Acquisition, Modality, Role
-from heliotrope.io.nifti import RAS_TO_LPS, read_nifti, write_sidecar, write_volume
+from heliotrope.io.nifti import RAS_TO_LPS, write_sidecar, write_volume
 from tests.surfaces.plain_words import states_disease
 
 pytestmark = pytest.mark.real_data
@@ -24,12 +24,12 @@ HEALTHY_WATER_T2_MS = (27.0, 36.0)
 """Healthy calf muscle at 3 T; the 14 muscles of this volunteer read 28.8 to 33.6 ms. [ms]"""
 
 
-def _dixon(path: Path) -> Volume:
-    """The image on the field of view of the echoes: the files state offsets of the other sign."""
-    data = np.asarray(nibabel.load(path).dataobj, dtype=np.float32)
-    matrix = np.diag([1.5, 1.5, 6.0, 1.0])
-    matrix[:3, 3] = (-240.0, -240.0, -69.0)
-    return Volume(data, Grid.from_matrix(data.shape, RAS_TO_LPS @ matrix))
+def _centered(path: Path, spacing_mm: tuple[float, float, float]) -> Volume:
+    """The image about one center, along the axes; by the headers of the files the series lie up to 20 mm apart."""
+    data = np.asarray(nibabel.as_closest_canonical(nibabel.load(path)).dataobj, dtype=np.float32)
+    matrix = np.diag([*spacing_mm, 1.0])
+    matrix[:3, 3] = [-0.5 * spacing * (count - 1) for spacing, count in zip(spacing_mm, data.shape, strict=False)]
+    return Volume(data, Grid.from_matrix(data.shape[:3], RAS_TO_LPS @ matrix))
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +42,11 @@ def answer(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     common: dict[str, Any] = {"field_strength_t": 3.0, "manufacturer": "Philips"}
     for name, role in (("water", Role.DIXON_WATER), ("fat", Role.DIXON_FAT)):
         path = study / f"{name}.nii.gz"
-        write_volume(path, _dixon(source / f"{name}.nii.gz"))
+        write_volume(path, _centered(source / f"{name}.nii.gz", (1.5, 1.5, 6.0)))
         write_sidecar(path, Acquisition(Modality.MR, slice_thickness_mm=6.0, **common), role=role, synthetic=False)
     times = tuple(round(ECHO_SPACING_MS * (n + 1), 6) for n in range(N_ECHOES))
     path = study / "echoes.nii.gz"
-    write_volume(path, read_nifti(source / "T2data_reordered_17echo.nii.gz"))
+    write_volume(path, _centered(source / "T2data_reordered_17echo.nii.gz", (3.0, 3.0, 12.0)))
     acquisition = Acquisition(Modality.MR, echo_times_ms=times, slice_thickness_mm=12.0, **common)
     write_sidecar(path, acquisition, role=Role.MULTI_ECHO_T2, synthetic=False)
     out = folder / "out"

@@ -129,6 +129,10 @@ class Grid:
         )
         return float(np.linalg.norm(self.positions_mm(ends) - other.positions_mm(ends), axis=1).max())
 
+    def shares_frame_with(self, other: Grid) -> bool:
+        """Whether both may lie in one patient space: no two different frames of reference are stated."""
+        return len({self.frame_of_reference_uid, other.frame_of_reference_uid} - {None}) < 2
+
     def is_same_as(self, other: Grid, tolerance_mm: float = AFFINE_TOLERANCE_MM) -> bool:
         """True when shape, frame of reference (where both state one) and corners agree."""
         frames = {self.frame_of_reference_uid, other.frame_of_reference_uid} - {None}

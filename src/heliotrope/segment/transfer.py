@@ -40,8 +40,7 @@ def resample_labels(labels: LabelMap, grid: Grid) -> LabelMap:
     """
     if labels.grid.is_same_as(grid):
         return labels
-    frames = {labels.grid.frame_of_reference_uid, grid.frame_of_reference_uid} - {None}
-    if len(frames) == 2:
+    if not labels.grid.shares_frame_with(grid):
         raise GeometryError(
             "labels and target image: frames of reference differ",
             hint="use images of one session, or register them first",

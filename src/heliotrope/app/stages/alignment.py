@@ -8,7 +8,7 @@ import numpy as np
 
 from heliotrope.app.stage import Stage, StageInput, StageOutput
 from heliotrope.app.stages.measurements import LABEL_STAGES, MAP_STAGES
-from heliotrope.domain.errors import GeometryError, QualityRefusal
+from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.measurement import Missing
@@ -25,7 +25,6 @@ from heliotrope.segment.carried_labels import (
 from heliotrope.segment.contrast import body_of
 from heliotrope.segment.position_match import apart_mm
 from heliotrope.segment.tissues import segment_tissues
-from heliotrope.segment.transfer import resample_labels
 
 ROBUST_ROLES = frozenset({Role.T1, Role.DIXON_IN_PHASE})
 """Images whose contrast disease hardly changes; only these may bend labels (spec C11)."""
@@ -98,13 +97,12 @@ def _placed(given: StageInput, labels: LabelMap, place: _Place) -> tuple[LabelMa
     except QualityRefusal as refusal:
         return None, QualityCheck(name, None, f"Where the limbs lie could not be told: {refusal.message}.")
     limit = surface_limit_mm(labels.grid, place.grid)
-    try:
-        by_header = only_outlines(resample_labels(labels, place.grid))
+    apart, before = [], "in another frame of reference"
+    if labels.grid.shares_frame_with(place.grid):
+        by_header = only_outlines(labels)
         sides = [region.side for region in outlines.legend.values()]
         apart = [value for side in sides if np.isfinite(value := apart_mm(outlines, by_header, side))]
         before = f"{max(apart):.1f} mm apart" if apart else "without a common slice"
-    except GeometryError:
-        apart, before = [], "in another frame of reference"
     if apart and max(apart) <= limit:
         return None, QualityCheck(name, True, f"Labels and limbs lie {before} (95th percentile, limit {limit:.1f} mm).")
     try:
