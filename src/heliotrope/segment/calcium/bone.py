@@ -55,6 +55,7 @@ _LARGEST_LUMP_MM3 = 800.0
 _TRABECULAR_HU = (90.0, 700.0)
 _JOINT_CLOSING_MM = 8.0
 _SKIN_MM = 1.0
+_AT_SKIN_PERCENT = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +129,8 @@ def find_skeleton(
         if _is_bone(hu[box], solid, filled, spacing) and not (shallow and _is_net(solid, filled, spacing)):
             kept = filled & ~_proud_of_shaft(smoothed[box], solid, filled, spacing)
             mask[box] |= kept & body[box]
-        elif float(skin_depth_mm[box][solid].min()) <= _SKIN_MM:
-            continue
+        elif float(np.percentile(skin_depth_mm[box][solid], _AT_SKIN_PERCENT)) <= _SKIN_MM:
+            continue  # a drain or a plaque: bones lie below the skin
         elif (bone := as_small_bone(hu[box], solid, filled, box, spacing)) is not None:
             small.append(bone)
         elif (piece := as_phalanx(hu[box], filled, box, spacing)) is not None:
