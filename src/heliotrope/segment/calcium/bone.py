@@ -56,6 +56,7 @@ _TRABECULAR_HU = (90.0, 700.0)
 _JOINT_CLOSING_MM = 8.0
 _SKIN_MM = 1.0
 _AT_SKIN_PERCENT = 3.0
+_LARGEST_DRAIN_MM3 = 3000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +130,8 @@ def find_skeleton(
         if _is_bone(hu[box], solid, filled, spacing) and not (shallow and _is_net(solid, filled, spacing)):
             kept = filled & ~_proud_of_shaft(smoothed[box], solid, filled, spacing)
             mask[box] |= kept & body[box]
-        elif float(np.percentile(skin_depth_mm[box][solid], _AT_SKIN_PERCENT)) <= _SKIN_MM:
-            continue  # a drain or a plaque: bones lie below the skin
+        elif _reaches_skin(skin_depth_mm[box][solid], voxel):
+            continue
         elif (bone := as_small_bone(hu[box], solid, filled, box, spacing)) is not None:
             small.append(bone)
         elif (piece := as_phalanx(hu[box], filled, box, spacing)) is not None:
@@ -211,6 +212,12 @@ def _fill(solid: Mask, box: tuple[slice, ...], shape: tuple[int, ...], spacing: 
             out[:, :, k] = ndimage.binary_fill_holes(solid[:, :, k])
         return out
     return fill_slices_cut_by_the_field(solid, spacing, gap_mm=_CUT_GAP_MM)
+
+
+def _reaches_skin(depth_mm: NDArray[np.floating], voxel_mm3: float) -> bool:
+    """A plaque in the skin, or a drain through it: bones lie below, but for a tip of a large one."""
+    slight = depth_mm.size * voxel_mm3 < _LARGEST_DRAIN_MM3
+    return bool(np.percentile(depth_mm, 0.0 if slight else _AT_SKIN_PERCENT) <= _SKIN_MM)
 
 
 def _is_bone(hu: NDArray[np.float32], solid: Mask, filled: Mask, spacing: Spacing) -> bool:
