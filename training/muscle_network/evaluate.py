@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -75,28 +75,29 @@ def axial(labels: LabelMap) -> NDArray[np.uint16]:
     return AxialFrame.of(labels.grid).to_axial(labels.labels)
 
 
-def structure_mask(labels: LabelMap, test: Callable[[str], bool]) -> Mask:
-    """Where the structure of the label passes a test, in axial axes."""
-    numbers = [n for n, region in labels.legend.items() if test(region.structure)]
+def structure_mask(labels: LabelMap, names: Collection[str]) -> Mask:
+    """Where the structure of the label has one of the names, in axial axes."""
+    numbers = [n for n, region in labels.legend.items() if region.structure in names]
     return np.isin(axial(labels), numbers)
 
 
 def compare(found: Muscles, reference: NDArray[np.int32], slices: slice = SLICES) -> dict[str, float]:
     """Dice of every muscle and compartment on the slices of the reference."""
     result = {}
-    for name, numbers in REFERENCE.items():
-        mine = structure_mask(found.labels, lambda structure, name=name: structure == name)
-        result[name] = dice(mine[..., slices], np.isin(reference, numbers)[..., slices])
+
+    def overlap(names: Collection[str], numbers: Collection[int]) -> float:
+        wanted = np.isin(reference, list(numbers))
+        return dice(structure_mask(found.labels, names)[..., slices], wanted[..., slices])
+
+    for name, pair in REFERENCE.items():
+        result[name] = overlap({name}, pair)
     result["mean_of_muscles"] = float(np.mean([result[name] for name in REFERENCE]))
     for group in COMPARTMENTS:
         inside = {name for name in REFERENCE if STRUCTURES[name].compartment == group}
         numbers = [number for name in inside for number in REFERENCE[name]]
-        mine = structure_mask(found.labels, lambda s, g=group: s == g or (STRUCTURES[s].compartment == g))
-        named = structure_mask(found.labels, lambda s, i=inside: s in i)
-        result[f"{group} of named muscles"] = dice(named[..., slices], np.isin(reference, numbers)[..., slices])
-        if group == "medial_thigh":
-            numbers += OTHER_ADDUCTORS
-        result[group] = dice(mine[..., slices], np.isin(reference, numbers)[..., slices])
+        result[f"{group} of named muscles"] = overlap(inside, numbers)
+        whole = {group, *(name for name, structure in STRUCTURES.items() if structure.compartment == group)}
+        result[group] = overlap(whole, numbers + list(OTHER_ADDUCTORS if group == "medial_thigh" else ()))
     return result
 
 
