@@ -33,6 +33,9 @@ ORIENTATIONS = {
 RELATIVE_TOLERANCE = 1e-2
 """Segmentation and the transmit field are smoothed along stored axes, so that single voxels on an edge may differ."""
 
+FITTED_TOLERANCE = {"water_t2": 0.2, "fat_signal_fraction": 0.2}
+"""The smoothed field moves muscles of few voxels by up to 0.15 of either. [ms; percentage points]"""
+
 
 @pytest.fixture(scope="module")
 def echoes() -> PhantomSeries:
@@ -88,4 +91,5 @@ def test_measurements_do_not_depend_on_how_voxels_are_stored(
         other = found[key]
         assert (other.value is None) == (item.value is None), key
         if item.value is not None and other.value is not None:
-            assert other.value == pytest.approx(item.value, rel=RELATIVE_TOLERANCE, abs=1e-6), key
+            least = FITTED_TOLERANCE.get(item.quantity, 1e-6)
+            assert other.value == pytest.approx(item.value, rel=RELATIVE_TOLERANCE, abs=least), key
