@@ -10,6 +10,7 @@ from heliotrope.domain.errors import InputError, QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.segment.carried_labels import carry_labels, only_outlines, surface_limit_mm
+from heliotrope.segment.registration import affine_of, warped
 from tests.segment import limbs
 
 SPACING_MM = 3.0
@@ -136,3 +137,89 @@ def test_the_limit_is_three_millimeters_or_one_and_a_half_coarse_pixels() -> Non
     fine, coarse = Grid.from_spacing((4, 4, 2), (1.0, 1.0, 5.0)), Grid.from_spacing((4, 4, 2), (3.0, 3.0, 5.0))
     assert surface_limit_mm(fine, fine) == 3.0
     assert surface_limit_mm(fine, coarse) == 4.5
+
+
+TILT_DEG = 10.0
+"""Of the second series against the first, as a coronal-oblique plan of the slices gives it. [deg]"""
+
+
+def _tilted_grid(size: tuple[int, int, int], center_mm: np.ndarray, tilt_deg: float) -> Grid:
+    """Slices 8 mm apart whose normal leans to the front, about a center."""
+    angle = np.radians(tilt_deg)
+    lean = np.array(
+        [[1.0, 0.0, 0.0], [0.0, np.cos(angle), -np.sin(angle)], [0.0, np.sin(angle), np.cos(angle)]]
+    ) @ np.diag([SPACING_MM, SPACING_MM, 8.0])
+    matrix = np.eye(4)
+    matrix[:3, :3] = lean
+    matrix[:3, 3] = center_mm - lean @ ((np.asarray(size) - 1.0) / 2.0)
+    return Grid.from_matrix(size, matrix)
+
+
+def _part(labels: LabelMap, first: int, stop: int) -> LabelMap:
+    """Some slices of labels, at their place."""
+    matrix = labels.grid.matrix
+    matrix[:3, 3] += first * matrix[:3, 2]
+    values = np.ascontiguousarray(labels.labels[:, :, first:stop])
+    return LabelMap(values, Grid.from_matrix(values.shape, matrix), labels.legend, labels.source)
+
+
+@pytest.fixture(scope="module")
+def long_thighs() -> LabelMap:
+    return drawn_labels(limbs.draw(spacing_mm=SPACING_MM, slices=24, gap_mm=30.0))
+
+
+@pytest.mark.parametrize("header", ["right", "without the tilt", "shifted", "without tilt and shifted"])
+@pytest.mark.parametrize("own_outlines", [True, False], ids=["outlines", "tissues"])
+def test_labels_reach_a_tilted_series_that_they_cover_in_part(
+    long_thighs: LabelMap, header: str, own_outlines: bool
+) -> None:
+    """Expected: the labels that lie there in truth, whatever the header of the second series says of its place."""
+    labels = _part(long_thighs, 5, 17)
+    middle = long_thighs.grid.positions_mm((np.asarray(long_thighs.grid.shape) - 1.0) / 2.0)
+    center = middle + np.array([0.0, 0.0, 20.0])
+    truly = _tilted_grid((120, 70, 10), center, TILT_DEG)
+    anatomy = LabelMap(warped(long_thighs, truly, affine_of(np.eye(4))), truly, labels.legend, "drawn")
+    wanted = warped(labels, truly, affine_of(np.eye(4)))
+    error = np.array([9.0, -7.0, 12.0]) if "shifted" in header else np.zeros(3)
+    stated = _tilted_grid(truly.shape, center + error, 0.0 if "without" in header else TILT_DEG)
+    own = LabelMap(anatomy.labels, stated, labels.legend, "drawn")
+    found = carry_labels(labels, only_outlines(own) if own_outlines else own)
+    assert all(limb.fits for limb in found.limbs)
+    assert {limb.side for limb in found.limbs} == set(Side)
+    covered = (wanted > 0).any(axis=(0, 1))
+    assert 6 <= covered.sum() < 10
+    truth = LabelMap(wanted, stated, labels.legend, "drawn")
+    for side in Side:
+        assert _dice(found.labels, truth, Region("muscle", side)) > 0.9
+
+
+def test_a_move_that_only_a_tip_survives_is_not_taken(long_thighs: LabelMap) -> None:
+    """Laid so that one slice of each is left, outlines always fit."""
+    first, second = _part(long_thighs, 0, 12), _part(long_thighs, 11, 23)
+    found = carry_labels(first, second)
+    wanted = warped(first, second.grid, affine_of(np.eye(4)))
+    kept = (np.asarray(found.labels.labels) > 0).any(axis=(0, 1))
+    assert kept[(wanted > 0).any(axis=(0, 1))].all()
+
+
+def test_a_bone_that_one_image_does_not_show_is_no_distance(thighs: limbs.DrawnThighs) -> None:
+    """As the fibula, which tissues of a coarse image may lack."""
+    labels = drawn_labels(thighs)
+    values = np.array(labels.labels)
+    for side, number in ((Side.LEFT, 3), (Side.RIGHT, 13)):
+        x, y = (int(v.mean()) for v in np.nonzero(labels.mask_where(structure="bone", side=side).any(axis=2)))
+        values[x - 2 : x + 3, y + 8 : y + 13] = number
+    two_bones = LabelMap(values, labels.grid, labels.legend, "drawn")
+    for first, second in ((two_bones, labels), (labels, two_bones)):
+        assert all(limb.fits and limb.surface_p95_mm <= SPACING_MM for limb in carry_labels(first, second).limbs)
+
+
+def test_a_void_within_a_limb_is_no_outline(thighs: limbs.DrawnThighs) -> None:
+    """Vessels and deposits stay unlabeled on some images and not on others."""
+    labels = drawn_labels(thighs)
+    values = np.array(labels.labels)
+    for side in Side:
+        x, y = (int(v.mean()) for v in np.nonzero(labels.mask_where(structure="muscle", side=side).any(axis=2)))
+        values[x - 4 : x + 4, y + 6 : y + 14] = 0
+    found = carry_labels(labels, LabelMap(values, labels.grid, labels.legend, "drawn"))
+    assert all(limb.surface_p95_mm < SPACING_MM for limb in found.limbs)

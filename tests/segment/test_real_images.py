@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap
 from heliotrope.domain.study import Role
 from heliotrope.io import nifti, read_study, read_volume
+from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.carried_labels import carry_labels, outlines_of_limbs
+from heliotrope.segment.contrast import body_of
 from heliotrope.segment.tissues import segment_layers, segment_tissues
 from tests.segment import limbs
 
@@ -41,6 +48,23 @@ def test_real_calves_have_two_bones_and_are_called_legs(shared_data: Path) -> No
     labels = segment_tissues(images)
     assert sum("looks like a leg" in note for note in labels.notes) == 2
     assert labels.mask_where(structure="muscle").sum() > 3 * labels.mask_where(structure="subcutaneous_fat").sum()
+
+
+def test_limbs_of_real_calves_are_carried_to_a_tilted_series_by_its_own_headers(shared_data: Path) -> None:
+    """The headers of the two series lie half a meter and ten degrees apart."""
+    folder = shared_data / "calf-qmr"
+    water, fat = (nifti.read_nifti(folder / f"{name}.nii.gz") for name in ("water", "fat"))
+    echoes = nifti.read_nifti(folder / "T2data_reordered_17echo.nii.gz")
+
+    def outlines(image: NDArray[np.floating], grid: Grid) -> LabelMap:
+        frame = AxialFrame.of(grid)
+        signal = frame.to_axial(np.abs(image).astype(np.float32))
+        return outlines_of_limbs(body_of(signal, (frame.spacing_mm[0], frame.spacing_mm[1])), signal, grid)
+
+    first = outlines(water.data + fat.data, water.grid)
+    found = carry_labels(first, outlines(echoes.data[..., 0], echoes.grid))
+    assert {limb.side for limb in found.limbs} == set(Side)
+    assert all(limb.fits and limb.dice > 0.96 for limb in found.limbs)
 
 
 def test_a_real_water_station_gives_muscle_and_bone_alone(shared_data: Path) -> None:

@@ -16,7 +16,7 @@ from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.body import find_limbs
 from heliotrope.segment.position_match import apart_mm, move_of_limb
-from heliotrope.segment.registration import SURFACE_LIMIT_MM, affine_of, bent_by_images, warped
+from heliotrope.segment.registration import SURFACE_LIMIT_MM, affine_of, bent_by_images, imaged, warped
 
 NEAR_MM = 10.0
 """Images are compared within the limb and this far around it. Project rule. [mm]"""
@@ -175,7 +175,7 @@ def _carried(
     places = np.argwhere(values > 0)
     points = own.grid.positions_mm(places[:: max(1, len(places) // JUDGED_POINTS)]).tolist()
     trips = [float(np.linalg.norm(np.subtract(back.TransformPoint(there.TransformPoint(p)), p))) for p in points]
-    apart = apart_mm(own, drawn, side)
+    apart = apart_mm(own, drawn, side, imaged(labels.grid, own.grid, there))
     limit = surface_limit_mm(labels.grid, own.grid)
     consistency = float(np.median(trips)) if trips else float("nan")
     return CarriedLimb(side, consistency, apart, _dice(own, drawn, side), limit, bent), values

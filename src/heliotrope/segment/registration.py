@@ -87,8 +87,12 @@ def affine_of(matrix: NDArray[np.float64]) -> Any:
 
 def warped(labels: LabelMap, grid: Grid, transform: Any) -> NDArray[np.uint16]:
     """Label numbers on `grid`, by the nearest voxel at the transformed place."""
+    return _nearest(labels.labels, labels.grid, grid, transform)
+
+
+def _nearest(values: NDArray[np.uint16], source: Grid, grid: Grid, transform: Any) -> NDArray[np.uint16]:
     drawn = sitk.Resample(
-        image_of(labels.labels, labels.grid),
+        image_of(values, source),
         image_of(np.zeros(grid.shape, dtype=np.uint8), grid),
         transform,
         sitk.sitkNearestNeighbor,
@@ -96,3 +100,20 @@ def warped(labels: LabelMap, grid: Grid, transform: Any) -> NDArray[np.uint16]:
         sitk.sitkUInt16,
     )
     return np.ascontiguousarray(sitk.GetArrayFromImage(drawn).transpose(2, 1, 0))
+
+
+def imaged(source: Grid, grid: Grid, transform: Any) -> NDArray[np.bool_]:
+    """Which voxels of `grid` lie, at the transformed place, between the first and the last slice of `source`.
+
+    A cut within the slices is not a missing slice: the plane of `source` counts as `BEYOND_MM` larger on all sides.
+    """
+    across = int(np.argmax(source.spacing_mm))
+    margin = [0 if axis == across else int(np.ceil(BEYOND_MM / s)) for axis, s in enumerate(source.spacing_mm)]
+    matrix = source.matrix
+    matrix[:3, 3] = source.positions_mm([-float(n) for n in margin])
+    shape = tuple(n + 2 * m for n, m in zip(source.shape, margin, strict=True))
+    return _nearest(np.ones(shape, dtype=np.uint16), Grid.from_matrix(shape, matrix), grid, transform) > 0
+
+
+BEYOND_MM = 150.0
+"""How far a slice is thought to go on beyond its image. Project rule. [mm]"""
