@@ -56,12 +56,12 @@ def test_limbs_of_real_calves_are_carried_to_a_tilted_series_by_its_own_headers(
     water, fat = (nifti.read_nifti(folder / f"{name}.nii.gz") for name in ("water", "fat"))
     echoes = nifti.read_nifti(folder / "T2data_reordered_17echo.nii.gz")
 
-    def outlines(image: NDArray[np.floating], grid: Grid) -> LabelMap:
+    def outlines(image: NDArray[np.generic], grid: Grid) -> LabelMap:
         frame = AxialFrame.of(grid)
         signal = frame.to_axial(np.abs(image).astype(np.float32))
         return outlines_of_limbs(body_of(signal, (frame.spacing_mm[0], frame.spacing_mm[1])), signal, grid)
 
-    first = outlines(water.data + fat.data, water.grid)
+    first = outlines(np.add(water.data, fat.data), water.grid)
     found = carry_labels(first, outlines(echoes.data[..., 0], echoes.grid))
     assert {limb.side for limb in found.limbs} == set(Side)
     assert all(limb.fits and limb.dice > 0.96 for limb in found.limbs)

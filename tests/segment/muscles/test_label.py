@@ -113,6 +113,56 @@ def test_a_leg_of_which_most_is_uncertain_gets_no_muscle(image: Volume, tissues:
     assert all(len(leg.withheld) >= 5 for leg in found.legs)
 
 
+@pytest.mark.parametrize("by_septa", [True, False], ids=["with compartments", "without"])
+def test_compartments_of_an_uncertain_leg_are_those_of_its_septa(
+    image: Volume, tissues: LabelMap, by_septa: bool
+) -> None:
+    """Half of the muscles swapped at random, so that compartments would seem certain where anatomy is unknown."""
+    names = ("semitendinosus", "rectus_femoris", "gracilis", "vastus_lateralis")
+    first = [oracle.CLASSES.index(name) for name in names]
+    generator = np.random.default_rng(2)
+
+    def answer(batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        order = dict(zip(first, generator.permutation(first).tolist(), strict=True))
+        return oracle.constant(change=lambda c: np.vectorize(lambda v: order.get(v, v))(c))(batch)
+
+    values = np.array(tissues.labels)
+    legend = dict(tissues.legend)
+    for side, number in ((Side.LEFT, 6), (Side.RIGHT, 16)):
+        if by_septa:
+            values[tissues.mask(Region("muscle", side))] = number
+            legend[number] = Region("anterior_thigh", side)
+    given = LabelMap(values, tissues.grid, legend, tissues.source, {})
+    found = label_muscles([image], oracle.network(answer), given)
+    assert all(leg.doubt for leg in found.legs)
+    np.testing.assert_array_equal(found.labels.labels, given.labels)
+    assert sum("No muscle of the" in note for note in found.labels.notes) == 2
+
+
+def test_a_limb_of_two_bones_is_not_shown_to_the_network(image: Volume, tissues: LabelMap) -> None:
+    def never(_: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        raise AssertionError("the network was asked about a leg")
+
+    values = np.array(tissues.labels)
+    numbers = {region.side: n for n, region in tissues.legend.items() if region.structure == "bone_cortex"}
+    for side, number in numbers.items():
+        x, y = (int(v.mean()) for v in np.nonzero(limbs.found(tissues, "bone", side).any(axis=2)))
+        values[x - 5 : x + 6, y + 20 : y + 31] = number
+    leg = LabelMap(values, tissues.grid, tissues.legend, tissues.source, {})
+    with pytest.raises(QualityRefusal, match="two bones, as in a leg") as caught:
+        label_muscles([image], oracle.network(never), leg)
+    assert caught.value.code == "E_NOT_A_THIGH"
+
+
+def test_a_slender_limb_without_tissues_gets_no_muscles(image: Volume) -> None:
+    matrix = image.grid.matrix
+    matrix[:2, :2] *= 0.45
+    small = Volume(image.data, Grid.from_matrix(image.grid.shape, matrix))
+    found = label_muscles([small], oracle.network())
+    assert all("cm2 in cross-section" in leg.doubt for leg in found.legs)
+    assert {region.structure for region in found.labels.legend.values()} == {"muscle"}
+
+
 def test_a_mirrored_answer_is_withheld(image: Volume, tissues: LabelMap) -> None:
     mirrored = oracle.network(oracle.constant(change=lambda classes: classes[::-1].copy()))
     found = label_muscles([image], mirrored, tissues)

@@ -19,7 +19,14 @@ from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE
 from heliotrope.segment.contrast import body_of
 from heliotrope.segment.level import THIGH_AREA_CM2, require_limbs
 from heliotrope.segment.muscles.crops import View
-from heliotrope.segment.muscles.levels import NO_FEMUR, describe_refused, order_levels, show_femur
+from heliotrope.segment.muscles.levels import (
+    NO_FEMUR,
+    TWO_BONES,
+    describe_refused,
+    order_levels,
+    show_femur,
+    show_two_bones,
+)
 from heliotrope.segment.muscles.naming import border_share, name_voxels
 from heliotrope.segment.muscles.network import BONE, OTHER_MUSCLE, THIGH, MuscleNetwork
 from heliotrope.segment.muscles.plausibility import implausible
@@ -46,6 +53,7 @@ _COMPARTMENT_NUMBER = {Side.LEFT: 6, Side.RIGHT: 16}
 _MEDIAL = "medial_thigh"
 _CONTACT_MM = 3.0
 _PLAIN = View()
+_BONES = frozenset({"bone", "bone_cortex", "bone_marrow"})
 _OUTSIDE_FASCIA = frozenset({"skin", "subcutaneous_fat", "fiducial"})
 
 
@@ -66,6 +74,8 @@ class LegMuscles:
         Muscles that were not named, with the reason.
     dice_with_tissues : float
         All muscle by the network against the weight-free muscle and its fat; NaN without tissues.
+    doubt : str
+        Why no muscle of the leg is named and its compartments stay as the tissues have them; empty without doubt.
     """
 
     side: Side
@@ -74,6 +84,7 @@ class LegMuscles:
     confidence: Mapping[str, float]
     withheld: Mapping[str, str]
     dice_with_tissues: float
+    doubt: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,11 +147,28 @@ def label_muscles(
     confidence = {} if tissues is None else dict(tissues.confidence)
     found: list[LegMuscles] = []
     for side, leg in legs.items():
+        two_bones = _two_bones(axial, legend, side, spacing)
+        slices = np.flatnonzero(leg.any(axis=(0, 1)))
+        if two_bones[slices].all():
+            levels = (TWO_BONES,) * slices.size
+            refused = describe_refused(levels, [_number_of(int(k), frame) for k in slices])
+            found.append(LegMuscles(side, levels, refused, {}, {}, float("nan")))
+            continue
         prediction = predict_leg(shown, leg, side, spacing, network)
         if prediction is None:
             continue
         done = _Leg(
-            side, leg, prediction, network, frame, axial, legend, tissues is not None, within_muscle, withhold
+            side,
+            leg,
+            prediction,
+            network,
+            frame,
+            axial,
+            legend,
+            two_bones,
+            tissues is not None,
+            within_muscle,
+            withhold,
         ).label()
         found.append(done[0])
         legend, confidence = done[1], confidence | done[2]
@@ -166,7 +194,9 @@ def notes(leg: LegMuscles) -> tuple[str, ...]:
     found = []
     if leg.refused:
         found.append(f"Single muscles of the {leg.side} leg are not named in {'; '.join(leg.refused)}.")
-    if leg.withheld:
+    if leg.doubt:
+        found.append(f"No muscle of the {leg.side} leg is named: {leg.doubt}.")
+    elif leg.withheld:
         listed = "; ".join(f"{STRUCTURES[name].title} ({reason})" for name, reason in leg.withheld.items())
         found.append(f"Not named in the {leg.side} thigh, and counted with their compartment: {listed}.")
     if leg.dice_with_tissues < AGREE_WITH_TISSUES:
@@ -222,6 +252,20 @@ def _legs_of_image(image: NDArray[np.float32], frame: AxialFrame) -> dict[Side, 
     return legs
 
 
+def _two_bones(
+    axial: NDArray[np.uint16], legend: Mapping[int, Region], side: Side, spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Axial slices (z,) in which the tissues of a side show two bones; none where they show no bone at all."""
+    numbers = [n for n, region in legend.items() if region.side is side and region.structure in _BONES]
+    bone = np.moveaxis(np.isin(axial, numbers), 2, 0)
+    return show_two_bones(bone, spacing_mm[0] * spacing_mm[1], np.arange(len(bone)) * spacing_mm[2])
+
+
+def _number_of(k: int, frame: AxialFrame) -> int:
+    """Number of an axial slice as people count the stored ones, from 1."""
+    return frame.axial_grid.shape[2] - k if frame.flipped[2] else k + 1
+
+
 def _what_it_looks_like(legs: Sequence[LegMuscles]) -> str:
     seen = sorted({phrase.split(": ")[1] for leg in legs for phrase in leg.refused})
     return f" but like {' and '.join(seen)}" if seen else ""
@@ -238,6 +282,7 @@ class _Leg:
     frame: AxialFrame
     axial: NDArray[np.uint16]
     legend: dict[int, Region]
+    two_bones: NDArray[np.bool_]
     with_tissues: bool
     within_muscle: bool
     withhold: bool
@@ -248,20 +293,29 @@ class _Leg:
         slices = np.flatnonzero(self.leg.any(axis=(0, 1)))
         nearest = np.argmin(np.abs(slices[:, None] - planes[None, :]), axis=1)
         thigh = [int(k) for k, i in zip(slices, nearest, strict=True) if levels[i] == THIGH]
-        refused = describe_refused(levels, [self._number_of(int(k)) for k in planes])
+        refused = describe_refused(levels, [_number_of(int(k), self.frame) for k in planes])
         muscle = self._muscle_numbers()
         tissue_muscle = np.isin(self.axial, muscle) if self.with_tissues else None
-        if self.with_tissues:
-            self._forget_compartments(tissue_muscle)
+        by_septa = self.axial[:, :, thigh]
+        if tissue_muscle is not None:
+            # every muscle voxel is plain muscle until it is named
+            self.axial[tissue_muscle] = self._whole()
         if not thigh:
             return LegMuscles(self.side, levels, refused, {}, {}, float("nan")), self.legend, {}
         allowed = tissue_muscle if self.within_muscle else None
         named = name_voxels(self.prediction, thigh, self.leg, allowed, self.network, self.frame.spacing_mm[2])
-        confidence, withheld = self._judge(named, levels)
+        confidence, withheld, doubt = self._judge(named, levels)
         agree = self._dice_with_tissues(levels, tissue_muscle)
+        if doubt and self.withhold:
+            if tissue_muscle is not None:
+                here = tissue_muscle[:, :, thigh]
+                self.axial[:, :, thigh] = np.where(here, by_septa, self.axial[:, :, thigh])
+            else:
+                self.axial[named > 0] = self._whole()
+            return LegMuscles(self.side, levels, refused, confidence, withheld, agree, doubt), self.legend, {}
         numbers = self._write(named, withheld if self.withhold else {}, confidence)
         return (
-            LegMuscles(self.side, levels, refused, confidence, withheld, agree),
+            LegMuscles(self.side, levels, refused, confidence, withheld, agree, doubt),
             self.legend,
             {number: round(confidence[name], 3) for number, name in numbers.items() if name in confidence},
         )
@@ -272,11 +326,11 @@ class _Leg:
         bone = np.argmax(self.prediction.probability, axis=1) == self.network.channel(BONE)
         places = self.prediction.planes * self.frame.spacing_mm[2]
         femur = show_femur(bone, self.network.pixel_mm, places)
-        return tuple(NO_FEMUR if name == THIGH and not seen else name for name, seen in zip(gate, femur, strict=True))
-
-    def _number_of(self, k: int) -> int:
-        """Number of an axial slice as people count the stored ones, from 1."""
-        return self.leg.shape[2] - k if self.frame.flipped[2] else k + 1
+        two = self.two_bones[self.prediction.planes]
+        return tuple(
+            name if name != THIGH or (one and not double) else TWO_BONES if double else NO_FEMUR
+            for name, one, double in zip(gate, femur, two, strict=True)
+        )
 
     def _muscle_numbers(self) -> list[int]:
         return [n for n, region in self.legend.items() if region.side is self.side and _is_muscle(region)]
@@ -295,13 +349,8 @@ class _Leg:
         self.legend[number] = region
         return number
 
-    def _forget_compartments(self, tissue_muscle: NDArray[np.bool_] | None) -> None:
-        """Every muscle voxel is plain muscle until it is named."""
-        assert tissue_muscle is not None
-        self.axial[tissue_muscle] = self._whole()
-
-    def _judge(self, named: NDArray[np.uint8], levels: tuple[str, ...]) -> tuple[dict[str, float], dict[str, str]]:
-        """Confidence of each muscle and compartment, and the muscles to withhold."""
+    def _judge(self, named: NDArray[np.uint8], levels: tuple[str, ...]) -> tuple[dict[str, float], dict[str, str], str]:
+        """Confidence of each muscle and compartment, the muscles to withhold, and why all of them are."""
         thigh = [i for i, level in enumerate(levels) if level == THIGH]
         answers = self.prediction.answers[:, thigh]
         voxel_ml = self.frame.grid.voxel_volume_mm3 / 1000.0
@@ -318,24 +367,29 @@ class _Leg:
                 withheld.setdefault(name, reason)
         doubt = self._doubt_in_all(thigh, len(withheld), len(present))
         if doubt:
-            for _, name in present:
-                withheld.setdefault(name, doubt)
+            # what the network does not know has no compartments of a thigh either
+            return confidence, {name: doubt for _, name in present}, doubt
         for group in COMPARTMENTS:
             channels = [c for c, name in self.network.muscles if STRUCTURES[name].compartment == group]
             value = agreement(answers, channels)
             if np.isfinite(value):
                 confidence[group] = value
-        return confidence, withheld
+        return confidence, withheld, ""
 
     def _doubt_in_all(self, thigh: list[int], uncertain: int, present: int) -> str:
         """Why no muscle of this leg may be named; empty when there is no such reason."""
         if uncertain > (1.0 - FEWEST_NAMED) * present:
             return f"{uncertain} of {present} muscles of this leg were not certain"
-        inside = [n for n, r in self.legend.items() if r.side is self.side and r.structure not in _OUTSIDE_FASCIA]
-        counts = np.count_nonzero(np.isin(self.axial[:, :, self.prediction.planes[thigh]], inside), axis=(0, 1))
+        planes = self.prediction.planes[thigh]
+        here = self.leg[:, :, planes]
+        if self.with_tissues:
+            inside = [n for n, r in self.legend.items() if r.side is self.side and r.structure not in _OUTSIDE_FASCIA]
+            here = np.isin(self.axial[:, :, planes], inside)
+        counts = np.count_nonzero(here, axis=(0, 1))
         area_cm2 = float(np.median(counts)) * self.frame.spacing_mm[0] * self.frame.spacing_mm[1] / 100.0
-        if self.with_tissues and area_cm2 < THIGH_AREA_CM2:
-            return f"the limb has {area_cm2:.0f} cm2 deep to its fascia, a thigh at least {THIGH_AREA_CM2:.0f}"
+        if area_cm2 < THIGH_AREA_CM2:
+            of = "deep to its fascia" if self.with_tissues else "in cross-section"
+            return f"the limb has {area_cm2:.0f} cm2 {of}, a thigh at least {THIGH_AREA_CM2:.0f} deep to its fascia"
         return ""
 
     def _implausible(self, thigh: list[int]) -> dict[str, str]:

@@ -16,11 +16,14 @@ FROM_FOOT_TO_HEAD = ("elsewhere", "knee_or_leg", THIGH, "hip", "elsewhere")
 """Levels in the order in which a stack can show them; a stack may begin and end anywhere."""
 NO_FEMUR = "no_femur"
 """Level of slices that the gate takes for a thigh and in which no single bone like a femur is seen."""
+TWO_BONES = "two_bones"
+"""Level of slices in which the weight-free tissues show two bones, as a leg or a forearm has."""
 TITLES = {
     "hip": "hip or buttock",
     "knee_or_leg": "knee or leg",
     "elsewhere": "neither thigh, hip, knee nor leg",
     NO_FEMUR: "no single bone like a femur",
+    TWO_BONES: "two bones, as in a leg or forearm",
 }
 """What slices that are no thigh are called."""
 LEAST_FEMUR_CM2 = 3.0
@@ -28,6 +31,8 @@ LEAST_FEMUR_CM2 = 3.0
 Project rule. [cm2]"""
 SECOND_BONE_SHARE = 0.3
 """A second bone of this share of the first means that this is no thigh. Project rule."""
+FIBULA_SHARE = 0.12
+"""A second bone of this share of the first is a fibula, which the tissues draw more finely. Project rule."""
 FEMUR_REACH_MM = 20.0
 """Neighbors within this, and always the next ones, help to decide whether there is a femur. Project rule. [mm]"""
 FEMUR_MAJORITY = 0.6
@@ -99,18 +104,51 @@ def show_femur(bone: NDArray[np.bool_], pixel_mm: float, places_mm: NDArray[np.f
     """
     single = np.zeros(len(bone), dtype=bool)
     for i, plane in enumerate(bone):
-        pieces, count = ndimage.label(plane)
-        if count == 0:
-            continue
-        areas = np.sort(np.bincount(pieces.ravel())[1:])[::-1] * pixel_mm**2 / 100.0
-        second = float(areas[1]) if count > 1 else 0.0
-        single[i] = areas[0] >= LEAST_FEMUR_CM2 and second < SECOND_BONE_SHARE * areas[0]
-    shown = np.zeros(len(bone), dtype=bool)
-    order = np.arange(len(bone))
-    for i in range(len(bone)):
+        first, second = _largest_two_cm2(plane, pixel_mm**2)
+        single[i] = first >= LEAST_FEMUR_CM2 and second < SECOND_BONE_SHARE * first
+    return _by_majority(single, places_mm)
+
+
+def show_two_bones(bone: NDArray[np.bool_], pixel_mm2: float, places_mm: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether each slice, by itself and its neighbors, shows a second bone in the weight-free tissues.
+
+    Parameters
+    ----------
+    bone : bool array (n, x, y)
+        Bone of one limb by the tissues, toward the head.
+    pixel_mm2 : float
+        Area of a pixel. [mm2]
+    places_mm : float array (n,)
+        Along the limb. [mm]
+
+    Returns
+    -------
+    bool array (n,)
+    """
+    double = np.zeros(len(bone), dtype=bool)
+    for i, plane in enumerate(bone):
+        first, second = _largest_two_cm2(plane, pixel_mm2)
+        double[i] = second >= FIBULA_SHARE * first > 0.0
+    return _by_majority(double, places_mm)
+
+
+def _largest_two_cm2(plane: NDArray[np.bool_], pixel_mm2: float) -> tuple[float, float]:
+    """Areas of the two largest bones of a slice; 0 where there is none. [cm2]"""
+    pieces, count = ndimage.label(plane)
+    if count == 0:
+        return 0.0, 0.0
+    areas = np.sort(np.bincount(pieces.ravel())[1:])[::-1] * pixel_mm2 / 100.0
+    return float(areas[0]), float(areas[1]) if count > 1 else 0.0
+
+
+def _by_majority(told: NDArray[np.bool_], places_mm: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """What each slice and its neighbors say together."""
+    agreed = np.zeros(len(told), dtype=bool)
+    order = np.arange(len(told))
+    for i in range(len(told)):
         near = (np.abs(places_mm - places_mm[i]) <= FEMUR_REACH_MM) | (np.abs(order - i) <= 1)
-        shown[i] = float(np.mean(single[near])) >= FEMUR_MAJORITY
-    return shown
+        agreed[i] = float(np.mean(told[near])) >= FEMUR_MAJORITY
+    return agreed
 
 
 def describe_refused(levels: Sequence[str], slices: Sequence[int]) -> tuple[str, ...]:
