@@ -16,6 +16,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.report import build, to_html
 from heliotrope.report.document import Figure
 from heliotrope.report.palette import PLANE_COLORS
+from heliotrope.report.pictures import CT_LEVELS_HU, label_figure, levels_for
 from heliotrope.report.spotlights import CALCIUM_MAP, calcium_figures, target_figure
 from tests.report import sample
 from tests.report.page import Page
@@ -70,6 +71,46 @@ def test_the_projection_colors_each_plane_on_the_side_where_it_lies() -> None:
     # the patient's left is on the right of the picture
     assert columns_of(picture, PLANE_COLORS["subcutaneous"]).mean() > 0.7
     assert columns_of(picture, PLANE_COLORS["intramuscular"]).mean() < 0.3
+
+
+def test_the_projection_shows_the_plane_of_the_brightest_calcium_along_the_ray() -> None:
+    result = with_calcium()
+    plane_map, hu = result.maps[CALCIUM_MAP], np.array(result.backgrounds["labels"].data)
+    codes = np.array(plane_map.values)
+    front, behind = (slice(20, 23), slice(6, 8), slice(14, 17)), (slice(20, 23), slice(20, 22), slice(14, 17))
+    codes[front], codes[behind] = (list(TissuePlane).index(p) + 1 for p in (TissuePlane.FASCIAL, TissuePlane.CUTANEOUS))
+    hu[front], hu[behind] = 300.0, 900.0
+    figure = calcium_figures(
+        dataclasses.replace(
+            result,
+            maps={CALCIUM_MAP: ParametricMap(CALCIUM_MAP, codes, codes > 0, GRID, Unit.ONE, "ct-calcinosis/1")},
+            backgrounds={"labels": Volume(hu, GRID, Unit.HOUNSFIELD)},
+        )
+    )[0]
+    coronal = pixels(figure, 0)
+    assert columns_of(coronal, PLANE_COLORS["cutaneous"]).size > 20
+    assert columns_of(coronal, PLANE_COLORS["fascial"]).size == 0
+
+
+def test_air_is_black_and_fat_is_darker_than_muscle_on_every_picture_of_a_ct() -> None:
+    result = with_calcium_labels()
+    hu = np.full(GRID.shape, -1000.0, np.float32)
+    hu[4:36, 4:26] = -100.0
+    hu[12:28, 8:22] = 50.0
+    tissues = np.where(hu > -500, np.where(hu > 0, 2, 1), 0).astype(np.uint16)
+    legend = {1: Region("subcutaneous_fat"), 2: Region("muscle")}
+    shown = dataclasses.replace(
+        result,
+        labels=LabelMap(tissues, GRID, legend, "weight-free-tissues/1"),
+        backgrounds={"labels": Volume(hu, GRID, Unit.HOUNSFIELD)},
+    )
+    figure = label_figure(shown)
+    assert figure is not None
+    assert levels_for(shown, GRID, hu) == CT_LEVELS_HU
+    picture = pixels(figure, 0).mean(axis=2)
+    height, width = picture.shape
+    air, muscle = picture[height // 2 - 40, 3], picture[height // 2 + 30, width // 2]
+    assert air < 10 < muscle
 
 
 def test_the_legend_names_the_planes_that_occur_and_no_others() -> None:
@@ -128,11 +169,14 @@ def test_calcium_is_also_read_from_labels_that_name_their_plane() -> None:
     assert {entry.text for entry in figure.legend} == {"Subcutaneous", "Intramuscular"}
 
 
-def test_components_listed_in_one_finding_become_rows_of_a_table() -> None:
-    page = Page(to_html(build(with_calcium_labels())))
-    rows = [[cell.text for cell in row.children] for row in page.all("tr")]
-    assert ["Component", "Plane", "Mass [mg]"] in rows
-    assert ["2", "intramuscular", "20"] in rows
+def test_components_listed_in_one_finding_become_rows_with_the_numbers_of_the_pictures() -> None:
+    result = with_calcium_labels()
+    page = Page(to_html(build(result)))
+    rows = [[cell.text for cell in row.children][:5] for row in page.all("tr")]
+    assert ["No.", "Where", "Plane", "Shape", "Mass [mg]"] in rows
+    assert ["2", "not named", "intramuscular", "–", "20.0"] in rows
+    slices = calcium_figures(result)[1]
+    assert "Numbers are those of the table" in slices.caption
 
 
 def test_items_of_a_score_become_rows_with_the_probability_of_another_grade() -> None:

@@ -19,7 +19,7 @@ from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.person_labels import read_person_labels
 from heliotrope.app.pipeline import Failure, PipelineRun, Progress, chosen_stages, run_stages
 from heliotrope.app.registry import STAGES
-from heliotrope.app.result_document import CT_IMAGE, LABELED_IMAGE, further_labels_file, result_to_plain
+from heliotrope.app.result_document import IMAGES_BESIDE, LABELED_IMAGE, further_labels_file, result_to_plain
 from heliotrope.app.stage import Stage
 from heliotrope.app.stages.labels import with_engine
 from heliotrope.app.stations import StationReader, placed_in_order, with_stations
@@ -168,8 +168,9 @@ def _write(folder: Path, result: AnalysisResult, document: dict[str, Any], *, sh
             nifti.write_volume(folder / LABELED_IMAGE, result.backgrounds["labels"])
     for name, labels in result.further_labels.items():
         nifti.write_labels(folder / further_labels_file(name), labels)
-    if "ct" in result.backgrounds:
-        nifti.write_volume(folder / CT_IMAGE, result.backgrounds["ct"])
+    for name, file in IMAGES_BESIDE.values():
+        if name in result.backgrounds:
+            nifti.write_volume(folder / file, result.backgrounds[name])
     (folder / "measurements.csv").write_text(
         tables.measurements_to_csv(result.measurements), encoding="utf-8", newline=""
     )

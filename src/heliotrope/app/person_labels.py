@@ -13,6 +13,7 @@ from heliotrope.domain.images import LabelMap
 from heliotrope.domain.study import Series, Study
 from heliotrope.io import nifti
 from heliotrope.io.dicom_objects import read_object_labels
+from heliotrope.io.pictures import LOSSY_SUFFIXES, is_picture_name, read_gray
 from heliotrope.segment.transfer import resample_labels
 
 GRID_TOLERANCE_MM = 0.1
@@ -25,7 +26,7 @@ def read_person_labels(path: Path, study: Study) -> tuple[LabelMap, Series]:
     Parameters
     ----------
     path : Path
-        NIfTI with its legend beside it, DICOM segmentation or structure set.
+        NIfTI or, on a single picture, PNG or TIFF with its legend beside it; DICOM segmentation or structure set.
     study : Study
 
     Raises
@@ -39,12 +40,43 @@ def read_person_labels(path: Path, study: Study) -> tuple[LabelMap, Series]:
     """
     if not path.exists():
         raise FileFormatError("no such label file", hint="check the path given to --labels", code="E_NOT_FOUND")
+    if is_picture_name(path.name):
+        return _read_drawn_picture(path, study)
     if not nifti.is_nifti_name(path.name):
         return _read_object(path, study)
     labels = nifti.read_labels(path)
     if not labels.labels.any():
         raise InputError("the label image is empty", hint="draw at least one region", code="E_LABEL")
     return labels, _drawn_on(labels.grid, study)
+
+
+def _read_drawn_picture(path: Path, study: Study) -> tuple[LabelMap, Series]:
+    """A picture whose gray levels are label numbers, as large as the one picture it was drawn on."""
+    if path.suffix.lower() in LOSSY_SUFFIXES:
+        raise FileFormatError(
+            "labels in a JPEG file: its compression changes the numbers",
+            hint="save the drawing as PNG or TIFF",
+            code="E_LABEL",
+        )
+    drawn = read_gray(path.read_bytes())
+    pictures = [s for s in study.series if s.grid is not None and s.grid.shape[2] == 1]
+    fit = [s for s in pictures if s.grid is not None and s.grid.shape[:2] == drawn.shape]
+    if len(fit) != 1 or fit[0].grid is None:
+        shapes = ", ".join(dict.fromkeys("x".join(map(str, s.grid.shape[:2])) for s in pictures if s.grid is not None))
+        raise GeometryError(
+            f"a drawing of {drawn.shape[0]}x{drawn.shape[1]} pixels fits {len(fit)} pictures of the study "
+            f"({shapes or 'none'}); it must fit one",
+            hint="draw on the picture itself, and give the study one picture of that size",
+            code="E_LABELS_GRID",
+        )
+    if not drawn.any():
+        raise InputError("the label image is empty", hint="draw at least one region", code="E_LABEL")
+    if not np.array_equal(drawn, np.round(drawn)) or drawn.max() > np.iinfo(np.uint16).max:
+        raise InputError(
+            "the drawing holds other than whole numbers", hint="give every region one gray level", code="E_LABEL"
+        )
+    legend = nifti.read_legend(path.with_suffix(".json"))
+    return LabelMap(drawn.astype(np.uint16)[:, :, None], fit[0].grid, legend, "person"), fit[0]
 
 
 def _read_object(path: Path, study: Study) -> tuple[LabelMap, Series]:

@@ -19,7 +19,7 @@ from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, Qu
 from heliotrope.domain.study import Series, Study
 from heliotrope.stations.merge import Harmony
 
-KEPT_BESIDE = frozenset({"calcinosis"})
+KEPT_BESIDE = frozenset({"calcinosis", "radiograph-calcinosis"})
 """Stages whose labels are published even where a later stage draws the study's main labels."""
 
 Progress = Callable[[int, int, str], None]
@@ -240,10 +240,10 @@ def _drawn(outputs: Mapping[str, StageOutput]) -> dict[str, LabelMap]:
 
 
 def _main_labels(outputs: Mapping[str, StageOutput]) -> LabelMap | None:
-    """The label map that regions are measured in: the last one, calcium's only where there is no other."""
+    """The label map that regions are measured in: the last one, calcium's on CT only where there is no other."""
     drawn = _drawn(outputs)
     tissues = [labels for name, labels in drawn.items() if name not in KEPT_BESIDE]
-    return next(reversed(tissues or list(drawn.values())), None)
+    return tissues[-1] if tissues else drawn.get("calcinosis")
 
 
 def _further_labels(outputs: Mapping[str, StageOutput]) -> dict[str, LabelMap]:

@@ -21,6 +21,12 @@ SCHEMA_ID = "heliotrope-result/1"
 CT_IMAGE = "ct.nii.gz"
 """The CT on which calcium was sought: published, so that a later visit can be shown beside it."""
 
+RADIOGRAPH_IMAGE = "radiograph.nii.gz"
+"""The radiograph on which calcium was sought."""
+
+IMAGES_BESIDE = {"calcinosis": ("ct", CT_IMAGE), "radiograph-calcinosis": ("radiograph", RADIOGRAPH_IMAGE)}
+"""Stage whose labels lie beside the main ones, to the gray image under them: name among backgrounds, and file."""
+
 LABELED_IMAGE = "image.nii.gz"
 """Gray image on which the labels were drawn."""
 RESEARCH_USE = "For research and decision support. Not a medical device; gives no diagnosis and no order."
@@ -84,7 +90,7 @@ def result_to_plain(
         "further_labels": [
             {
                 **_labels_to_plain(labels, further_labels_file(name)),
-                "image": CT_IMAGE if "ct" in result.backgrounds else None,
+                "image": IMAGES_BESIDE[name][1] if IMAGES_BESIDE[name][0] in result.backgrounds else None,
             }
             for name, labels in result.further_labels.items()
         ],

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from heliotrope.domain.geometry import Grid
 
+NO_PIXEL_SIZE_DEFECT = "no pixel spacing is stated: lengths on this image are in pixels, not in millimeters"
+"""One of `Series.defects`: the grid's spacing is a stand-in."""
+
 
 class Modality(StrEnum):
     """How the image was made."""
@@ -186,6 +189,17 @@ class Series:
     defects: tuple[str, ...] = ()
     synthetic: bool = False
     stations: tuple[Series, ...] = ()
+
+    @property
+    def is_plane_picture(self) -> bool:
+        """True for a radiograph or an ultrasound still: its edges are those of the picture, not of the patient."""
+        flat = self.grid is not None and min(self.grid.shape) == 1
+        return flat and self.acquisition.modality in (Modality.RADIOGRAPH, Modality.ULTRASOUND)
+
+    @property
+    def has_pixel_size(self) -> bool:
+        """False where the grid's spacing stands in for a pixel size that nothing states."""
+        return NO_PIXEL_SIZE_DEFECT not in self.defects
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from heliotrope.segment.calcium.places import Place
 SUPERFICIAL_PLANES = frozenset({TissuePlane.CUTANEOUS, TissuePlane.SUBCUTANEOUS, TissuePlane.SUPERFICIAL})
 """Planes outside the deep fascia."""
 
+LEAST_NAMED_MM3 = 10.0
+"""Less is called under 0.01 mL. [mm3]"""
+
 _LISTED = 200
 
 
@@ -73,7 +76,9 @@ def find_calcinosis_statements(
         The total with patterns; the lesion table in ``details``; and what lies outside the assessed tissue.
     """
     totals = tuple(m for m in measurements if m.region == Region("all"))
+    weighed = next(m for m in totals if m.quantity == "calcinosis_mass")
     limits = [
+        *weighed.notes[:1],
         "Volume and mass are exploratory measures, not a published instrument.",
         "Reliability was measured on digital phantoms and on CT of soft-tissue tumors, not on patients with myositis.",
         *found.notes,
@@ -109,8 +114,10 @@ def _total(
             evidence=("calcium-threshold",),
             details={"components": 0.0},
         )
-    mass = sum(b.mass_mg for b in burdens)
-    volume = sum(b.volume_mm3 for b in burdens) / 1000
+    amounts = {m.quantity: m for m in totals}
+    mass, volume = (amounts[quantity].value or 0.0 for quantity in ("calcinosis_mass", "calcinosis_volume"))
+    interval = amounts["calcinosis_mass"].ci95
+    within = "" if interval is None else f" (95 % interval {interval[0]:.0f} to {interval[1]:.0f})"
     planes: dict[str, float] = {}
     shapes: dict[str, float] = {}
     for c, b in zip(found.components, burdens, strict=True):
@@ -122,9 +129,8 @@ def _total(
     words = ", ".join(f"{plane} {100 * planes[plane] / max(mass, 1e-9):.0f} %" for plane in order)
     count = len(found.components)
     statement = (
-        f"{count} calcification{'s' if count > 1 else ''} of the soft tissue, {volume:.2f} mL, {mass:.0f} "
-        "mg hydroxyapatite "
-        f"equivalent; by mass: {words}. Published pattern names that fit: "
+        f"{count} calcification{'s' if count > 1 else ''} of the soft tissue, {mass:.0f} mg hydroxyapatite equivalent"
+        f"{within}, {volume:.2f} mL; by mass: {words}. Published pattern names that fit: "
         + "; ".join(f"{region}: {', '.join(held)}" for region, held in by_region.items())
         + "."
     )
@@ -190,7 +196,10 @@ def _outside(found: Calcinosis) -> tuple[Finding, ...]:
     """What was dense and not counted, and where nobody looked."""
     out = []
     if found.excluded_mm3:
-        listed = "; ".join(f"{reason} {volume / 1000:.2f} mL" for reason, volume in sorted(found.excluded_mm3.items()))
+        listed = "; ".join(
+            f"{reason} {volume / 1000:.2f} mL" if volume >= LEAST_NAMED_MM3 else f"{reason} under 0.01 mL"
+            for reason, volume in sorted(found.excluded_mm3.items(), key=lambda item: -item[1])
+        )
         out.append(
             Finding(
                 FindingKind.QUALITY,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heliotrope.domain.errors import GeometryError
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.study import Modality
+from heliotrope.domain.study import NO_PIXEL_SIZE_DEFECT, Modality
 from heliotrope.io.frames import FrameFacts
 
 SAME_SLICE_MM = 0.02
@@ -31,7 +31,6 @@ PLANE_DEFECT = (
     "a plane image: its axes are those of the picture, not of the patient, and its depth of "
     f"{UNIT_DEPTH_MM:g} mm is a stand-in"
 )
-NO_SPACING_DEFECT = "no pixel spacing is stated: lengths on this image are in pixels, not in millimeters"
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def _unplaced(members: list[FrameFacts], result: Assembly) -> None:
         words: tuple[str, ...] = (PLANE_DEFECT,)
         spacing = (first.column_spacing_mm, first.row_spacing_mm)
         if spacing[0] is None or spacing[1] is None:
-            words = (PLANE_DEFECT, NO_SPACING_DEFECT)
+            words = (PLANE_DEFECT, NO_PIXEL_SIZE_DEFECT)
             spacing = (1.0, 1.0)
         affine = np.diag([spacing[0], spacing[1], UNIT_DEPTH_MM, 1.0])
         grid = Grid.from_matrix((first.shape[1], first.shape[0], 1), affine, first.context.frame_of_reference)

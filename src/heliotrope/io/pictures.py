@@ -18,12 +18,23 @@ from PIL import Image, UnidentifiedImageError
 from heliotrope.domain.errors import FileFormatError, HeliotropeError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
-from heliotrope.domain.study import Acquisition, FileOutcome, FileRecord, FrameSource, Modality, Role, Series, Study
-from heliotrope.io.assembly import NO_SPACING_DEFECT
+from heliotrope.domain.study import (
+    NO_PIXEL_SIZE_DEFECT,
+    Acquisition,
+    FileOutcome,
+    FileRecord,
+    FrameSource,
+    Modality,
+    Role,
+    Series,
+    Study,
+)
 from heliotrope.io.identity import study_key
 from heliotrope.io.sources import Entry, Reader, read_head
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
+"""Their compression changes gray levels a little: enough to spoil numbers of regions."""
 FORMATS = ("PNG", "JPEG", "TIFF")
 MAX_PIXELS = 200_000_000
 """A larger picture is refused."""
@@ -167,7 +178,7 @@ def _series(
     synthetic: bool,
 ) -> Series:
     size = 1.0 if pixel_mm is None else pixel_mm
-    defects = () if pixel_mm is not None else (NO_SPACING_DEFECT,)
+    defects = () if pixel_mm is not None else (NO_PIXEL_SIZE_DEFECT,)
     return Series(
         key=key,
         uid=f"picture:{sha256[:32]}",

@@ -53,7 +53,7 @@ def summarize_calcium(
     notes = (f"Calibration: {calibration.name}.", *found.notes)
     out = list(_totals(_Group(Region("all"), everyone), burdens, notes))
     for group in (*_splits(components), *_regions(components, places)):
-        out.extend(_totals(group, burdens, (), short=True))
+        out.extend(_totals(group, burdens, ()))
     ranked = sorted(everyone, key=lambda i: -burdens[i].mass_mg)[:_MOST_COMPONENTS]
     for i in ranked:
         region = Region("calcification", components[i].side, f"component {components[i].number}")
@@ -132,8 +132,8 @@ def _totals(
             notes=notes,
         )
 
-    yield row("calcinosis_volume", volume, Unit.MILLILITER, (max(volume * (1 - share), 0.0), volume * (1 + share)))
     yield row("calcinosis_mass", mass, Unit.MILLIGRAM, (max(mass - half, 0.0), mass + half))
+    yield row("calcinosis_volume", volume, Unit.MILLILITER, (max(volume * (1 - share), 0.0), volume * (1 + share)))
     yield row("calcinosis_threshold_volume", sum(b.threshold_volume_mm3 for b in chosen) / 1000.0, Unit.MILLILITER)
     if short:
         return

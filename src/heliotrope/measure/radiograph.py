@@ -64,9 +64,9 @@ def density_grade(found: RadiographCalcium) -> int:
     return 1 + sum(dense > limit for limit in DENSITY_GRADES)
 
 
-def patterns(found: RadiographCalcium) -> frozenset[str]:
-    """Radiographic vocabulary that the spots fit: net, plate, stone, amorphous; a set, never ranked."""
-    out = set()
+def spot_patterns(found: RadiographCalcium) -> tuple[str, ...]:
+    """Radiographic word that each spot fits: net, plate, stone or amorphous."""
+    out = []
     for n, part in enumerate(ndimage.find_objects(found.numbers), start=1):
         member = found.numbers[part] == n
         area = float(member.sum()) * found.pixel_mm**2
@@ -78,18 +78,22 @@ def patterns(found: RadiographCalcium) -> frozenset[str]:
         ).tolist()
         filled = area / max(np.pi / 4 * long * wide, 1e-6)
         if holes >= 3:
-            out.add("net")
+            out.append("net")
         elif area > 80.0 and filled > 0.6:
-            out.add("plate")
+            out.append("plate")
         elif filled > 0.75 and long < 2.0 * max(wide, found.pixel_mm):
-            out.add("stone")
+            out.append("stone")
         else:
-            out.add("amorphous")
-    return frozenset(out)
+            out.append("amorphous")
+    return tuple(out)
+
+
+def zone_axis(found: RadiographCalcium) -> int:
+    """Image axis along which zones follow one another: the longer one."""
+    return int(np.argmax(found.limb.shape))
 
 
 def zones(found: RadiographCalcium, n_zones: int = 3) -> tuple[float, ...]:
     """Projected area in equal parts along the limb's longer image axis, first row to last. [cm2]"""
-    axis = int(np.argmax(found.limb.shape))
-    inside = np.moveaxis(found.numbers > 0, axis, 0)
+    inside = np.moveaxis(found.numbers > 0, zone_axis(found), 0)
     return tuple(float(part.sum()) * found.pixel_mm**2 / 100.0 for part in np.array_split(inside, n_zones))

@@ -6,6 +6,7 @@ from heliotrope.domain.findings import FindingKind
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.evidence.model import Status
+from heliotrope.report.calcium_tables import burden_table, calcium_blocks, is_calcium_in_ct
 from heliotrope.report.citations import Citations
 from heliotrope.report.document import (
     Block,
@@ -27,6 +28,7 @@ from heliotrope.report.document import (
 )
 from heliotrope.report.kept_apart import kept_apart_table
 from heliotrope.report.pictures import label_figure, main_map_figures, supporting_map_figures
+from heliotrope.report.plain_pictures import radiograph_figure
 from heliotrope.report.profile_charts import profile_figure
 from heliotrope.report.scanned import files_list, files_paragraph, role_table, scanner_words, series_table, study_line
 from heliotrope.report.spotlights import calcium_figures, target_figure
@@ -146,6 +148,9 @@ def _regions(result: AnalysisResult) -> Section:
     whole = whole_study_table(measurements, titles)
     if whole is not None:
         blocks.append(whole)
+    calcium = burden_table(measurements)
+    if calcium is not None:
+        blocks.append(calcium)
     if table is not None:
         blocks.append(table)
     if not blocks:
@@ -163,9 +168,7 @@ def _regions(result: AnalysisResult) -> Section:
 
 def _pictures(result: AnalysisResult) -> Section | None:
     blocks: list[Block] = [*station_blocks(result)]
-    labels = label_figure(result)
-    if labels is not None:
-        blocks.append(labels)
+    blocks.extend(figure for figure in (label_figure(result), radiograph_figure(result)) if figure is not None)
     blocks.extend(calcium_figures(result))
     blocks.extend(main_map_figures(result.maps, result))
     profile = profile_figure(result)
@@ -218,7 +221,9 @@ def _own_sections(result: AnalysisResult) -> Section | None:
     blocks: list[Block] = []
     for kind in _DETAILED_KINDS:
         mine = [finding for finding in result.findings if finding.kind is kind]
-        found = detail_blocks(KIND_TITLES[kind], mine)
+        laid_out = [finding for finding in mine if is_calcium_in_ct(finding)]
+        others = [finding for finding in mine if finding not in laid_out]
+        found = (*calcium_blocks(laid_out, result.measurements), *detail_blocks(KIND_TITLES[kind], others))
         if found:
             blocks += [Subheading(KIND_TITLES[kind]), *found]
         if kind is FindingKind.BIOPSY_SITE and (figure := target_figure(result)) is not None:

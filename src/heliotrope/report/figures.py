@@ -47,6 +47,8 @@ class Outline:
         Opacity of the inside, 0 to 1.
     width : float
         Line width. [points]
+    beside : bool
+        The number stands beside the region, so that it does not cover a small one.
     """
 
     numbers: tuple[int, ...]
@@ -54,6 +56,7 @@ class Outline:
     number: str = ""
     fill: float = 0.0
     width: float = 1.2
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ def draw_slice(
     rules: Sequence[Rule] = (),
     text: str = "",
     synthetic: bool = False,
+    scaled: bool = True,
 ) -> Picture:
     """One slice with side letters, a scale bar in centimeters and its true pixel shape.
 
@@ -150,9 +154,11 @@ def draw_slice(
         Top left corner.
     synthetic : bool
         Writes SYNTHETIC across the picture.
+    scaled : bool
+        False where the pixel size is not known: no scale bar.
     """
     low, high = levels or gray_window(background)
-    gray = _crop(view.cut(_real(background), index), window)
+    gray = _crop(_real(view.cut(background, index)), window)
     rows, columns = gray.shape
     width_mm, height_mm = columns * view.column_mm, rows * view.row_mm
     height_px = PICTURE_WIDTH_PX * height_mm / width_mm
@@ -183,7 +189,8 @@ def draw_slice(
     _write(axes, 0.988, 0.5, view.right_letter, ha="right", va="center", fontsize=13, fontweight="bold")
     if text:
         _write(axes, 0.012, 0.975, text, ha="left", va="top")
-    _draw_bar(axes, width_mm, height_mm)
+    if scaled:
+        _draw_bar(axes, width_mm, height_mm)
     if synthetic:
         _write(
             axes, 0.5, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=30, rotation=20, alpha=0.22, path_effects=[]
@@ -210,14 +217,15 @@ def _draw_outlines(axes: Any, labels: NDArray[np.generic], regions: Sequence[Out
         lines += [np.asarray(line, dtype=np.float64) for line in found]
         styles += [(region.color, region.width)] * len(found)
         if region.number:
-            row, column = np.argwhere(mask).mean(axis=0)
+            inside = np.argwhere(mask)
+            row, column = inside[inside[:, 1].argmax()] if region.beside else inside.mean(axis=0)
             axes.text(
-                (column + 0.5) * view.column_mm,
+                (column + (2.0 if region.beside else 0.5)) * view.column_mm,
                 (row + 0.5) * view.row_mm,
                 region.number,
                 color="white",
                 fontsize=8,
-                ha="center",
+                ha="left" if region.beside else "center",
                 va="center",
                 path_effects=_STROKE,
             )
@@ -315,14 +323,15 @@ def draw_projection(
     ----------
     background : array (x, y, z)
     classes : mapping of name to bool array (x, y, z)
-        Later ones are drawn over earlier ones where they overlap in projection.
+        Where several lie behind one another, the one of the brightest voxel is shown.
     colors : mapping of name to color
     view : SliceView
         Across whose slice axis to project.
     """
     axis = view.slice_axis
     low, high = levels or gray_window(background)
-    gray = view.lay_out(_real(background).max(axis=axis))
+    signal = np.abs(background) if np.iscomplexobj(background) else background
+    gray = view.lay_out(_real(signal.max(axis=axis)))
     rows, columns = gray.shape
     width_mm, height_mm = columns * view.column_mm, rows * view.row_mm
     factor = min(1.0, MAXIMUM_HEIGHT_PX * width_mm / (height_mm * PICTURE_WIDTH_PX))
@@ -333,11 +342,12 @@ def draw_projection(
     axes.set_axis_off()
     extent = (0.0, width_mm, height_mm, 0.0)
     axes.imshow(gray, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear", aspect="equal")
-    for name, mask in classes.items():
-        flat = view.lay_out(np.asarray(mask.any(axis=axis))).astype(bool)
-        layer = np.zeros((*flat.shape, 4))
-        layer[flat] = to_rgba(colors.get(name, "#FFFFFF"), 0.95)
-        axes.imshow(layer, extent=extent, interpolation="nearest")
+    peaks = [np.where(mask, signal, -np.inf).max(axis=axis) for mask in classes.values()]
+    layer = np.zeros((*gray.shape, 4))
+    for name, peak in zip(classes, peaks, strict=True):
+        brightest = (peak > -np.inf) & (peak >= np.max(peaks, axis=0))
+        layer[view.lay_out(brightest).astype(bool)] = to_rgba(colors.get(name, "#FFFFFF"), 0.95)
+    axes.imshow(layer, extent=extent, interpolation="nearest")
     _write(axes, 0.012, 0.5, view.left_letter, ha="left", va="center", fontsize=13, fontweight="bold")
     _write(axes, 0.988, 0.5, view.right_letter, ha="right", va="center", fontsize=13, fontweight="bold")
     _draw_bar(axes, width_mm, height_mm)

@@ -11,6 +11,7 @@ from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.result import AnalysisResult
+from heliotrope.domain.units import Unit
 from heliotrope.report.display import (
     SliceView,
     Window,
@@ -23,6 +24,7 @@ from heliotrope.report.display import (
 from heliotrope.report.document import Figure, LegendEntry, Picture
 from heliotrope.report.figures import Outline, Outlines, Overlay, draw_scale, draw_slice
 from heliotrope.report.palette import CATEGORY_COLORS, MAP_SCALES, TISSUE_COLORS, Scale
+from heliotrope.report.plain_pictures import plane_picture, view_of_picture
 from heliotrope.report.tables import ordered_structures, structure_title
 from heliotrope.report.vocabulary import (
     MUSCLE_ABBREVIATIONS,
@@ -55,6 +57,12 @@ def background_for(result: AnalysisResult, key: str, grid: Grid) -> NDArray[np.g
     return np.zeros(grid.shape, dtype=np.float32)
 
 
+def levels_for(result: AnalysisResult, grid: Grid, background: NDArray[np.generic]) -> tuple[float, float]:
+    """What is shown as black and as white: fixed on CT, else robust levels of the image."""
+    on_ct = any(v.unit is Unit.HOUNSFIELD and v.grid.is_same_as(grid) for v in result.backgrounds.values())
+    return CT_LEVELS_HU if on_ct else gray_window(background)
+
+
 def first_frame(volume: Volume) -> NDArray[np.generic]:
     """The first echo or time point of a volume."""
     return volume.frame(0).data
@@ -75,8 +83,8 @@ def scale_for(parametric: ParametricMap) -> Scale:
 
 
 def slice_text(view: SliceView, index: int) -> str:
-    """Number of a slice among all, as written in pictures."""
-    return f"slice {index + 1} of {view.n_slices}"
+    """Number of a slice among all, as written in pictures; empty for a picture that is no slice of a volume."""
+    return f"slice {index + 1} of {view.n_slices}" if view.left_letter else ""
 
 
 def slice_pictures(
@@ -91,6 +99,7 @@ def slice_pictures(
     overlay: Overlay | None = None,
     outlines: Outlines | None = None,
     synthetic: bool,
+    scaled: bool = True,
 ) -> tuple[Picture, ...]:
     """Slices of one volume that carry the same things, each told in words as well.
 
@@ -112,10 +121,15 @@ def slice_pictures(
             outlines=outlines,
             text=slice_text(view, index),
             synthetic=synthetic,
-            alt=f"{view.plane.capitalize()} {slice_text(view, index)} {what}. {side_words(view)}{after}",
+            scaled=scaled,
+            alt=f"{_picture_words(view, index)} {what}. {side_words(view)}{after}",
         )
         for index in chosen
     )
+
+
+def _picture_words(view: SliceView, index: int) -> str:
+    return f"{view.plane.capitalize()} {slice_text(view, index)}" if view.left_letter else "Picture"
 
 
 def _body_window(background: NDArray[np.generic], content: NDArray[np.bool_], view: SliceView) -> Window:
@@ -151,7 +165,8 @@ def label_figure(result: AnalysisResult) -> Figure | None:
     labels = result.labels
     if labels is None or not labels.labels.any():
         return None
-    view = view_of(labels.grid)
+    picture = plane_picture(result, labels.grid)
+    view = view_of(labels.grid) if picture is None else view_of_picture(labels.grid)
     background = background_for(result, "labels", labels.grid)
     chosen = choose_slices(labels.labels > 0, view, PICTURES_PER_MAP)
     window = _body_window(background, labels.labels > 0, view)
@@ -165,7 +180,7 @@ def label_figure(result: AnalysisResult) -> Figure | None:
             for sided in _numbers_by_side(labels, name)
         ),
     )
-    levels = gray_window(background)
+    levels = levels_for(result, labels.grid, background)
     listed = ", ".join(STRUCTURES[name].title for name in names)
     pictures = slice_pictures(
         background,
@@ -176,19 +191,23 @@ def label_figure(result: AnalysisResult) -> Figure | None:
         levels=levels,
         outlines=outlines,
         synthetic=result.study.synthetic,
+        scaled=picture is None or picture.has_pixel_size,
     )
     legend = tuple(
         LegendEntry(colors[name], (f"{marks[name]} " if name in marks else "") + structure_title(name))
         for name in names
     )
     source = "drawn by a person" if labels.source == "person" else f"made by {labels.source}"
-    caption = f"Regions that were measured, {source}; {_shown(view, chosen)}."
+    shown = _shown(view, chosen) if picture is None else "sides are not told: the edges are those of the picture"
+    caption = f"Regions that were measured, {source}; {shown}."
     return Figure(pictures, caption, legend=legend)
 
 
 def side_words(view: SliceView) -> str:
     """Which side of the patient is on the left of the picture."""
     names = {"R": "right", "L": "left", "A": "front", "P": "back", "I": "feet", "S": "head"}
+    if not view.left_letter:
+        return "Which side of the patient it shows is not told."
     return f"The patient's {names[view.left_letter]} is on the left of the picture."
 
 
@@ -256,7 +275,7 @@ def map_figure(
     chosen = choose_slices(_weight(parametric.valid, outlines), view, count)
     window = _body_window(background, parametric.valid, view)
     scale = scale_for(parametric)
-    levels = gray_window(background)
+    levels = levels_for(result, parametric.grid, background)
     known = result.quantities.get(parametric.quantity)
     title = known.title if known else quantity_title(parametric.quantity)
     values = np.asarray(parametric.values)

@@ -43,6 +43,9 @@ def geometry_words(series: Series) -> str:
     view = view_of(series.grid)
     spacing = series.grid.spacing_mm[view.slice_axis]
     pixels = f"pixels {_number(view.row_mm)} × {_number(view.column_mm)} mm"
+    if series.is_plane_picture:
+        shape = f"one picture, {view.n_columns} × {view.n_rows} pixels"
+        return f"{shape} of {_number(view.row_mm)} × {_number(view.column_mm)} mm" if series.has_pixel_size else shape
     if view.n_slices == 1:
         return f"1 {view.plane} slice, {pixels}"
     thickness = series.acquisition.slice_thickness_mm

@@ -12,12 +12,11 @@ from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.result import AnalysisResult
-from heliotrope.domain.units import Unit
-from heliotrope.report.display import SliceView, choose_slices, content_window, foreground, gray_window, view_of
+from heliotrope.report.display import SliceView, choose_slices, content_window, foreground, view_of
 from heliotrope.report.document import Figure, LegendEntry, Picture
 from heliotrope.report.figures import Marker, Outline, Outlines, draw_projection, draw_slice
 from heliotrope.report.palette import PLANE_COLORS
-from heliotrope.report.pictures import CT_LEVELS_HU, background_for, side_words, slice_pictures, slice_text
+from heliotrope.report.pictures import background_for, levels_for, side_words, slice_pictures, slice_text
 from heliotrope.report.vocabulary import capitalized, plural
 
 CALCIUM_MAP = "calcinosis_plane"
@@ -37,13 +36,6 @@ def planes_present(parametric: ParametricMap) -> dict[TissuePlane, int]:
 
 def _codes(parametric: ParametricMap) -> NDArray[np.uint16]:
     return np.where(parametric.valid, np.nan_to_num(parametric.values), 0.0).astype(np.uint16)
-
-
-def _levels(result: AnalysisResult, grid: Grid, background: NDArray[np.generic]) -> tuple[float, float]:
-    for volume in result.backgrounds.values():
-        if volume.unit is Unit.HOUNSFIELD and volume.grid.is_same_as(grid):
-            return CT_LEVELS_HU
-    return gray_window(background)
 
 
 def plane_codes_of(labels: LabelMap) -> tuple[NDArray[np.uint16], dict[TissuePlane, int]]:
@@ -84,7 +76,7 @@ def calcium_figures(result: AnalysisResult) -> tuple[Figure, ...]:
         if not present:
             continue
         background = background_for(result, key, grid)
-        levels = _levels(result, grid, background)
+        levels = levels_for(result, grid, background)
         legend = tuple(LegendEntry(PLANE_COLORS[plane], capitalized(plane)) for plane in present)
         figures.append(_projections(result, grid, background, codes, present, legend, levels))
         figures.append(_calcium_slices(result, grid, background, codes, present, legend, levels))
@@ -138,7 +130,8 @@ def _calcium_slices(
     view = view_of(grid)
     chosen = choose_slices(codes > 0, view, CALCIUM_SLICES)
     window = content_window((codes > 0) | foreground(background), view)
-    outlines = Outlines(
+    numbered = _numbered(result, grid, codes, chosen, view, present)
+    outlines = numbered or Outlines(
         codes, tuple(Outline((code,), PLANE_COLORS[plane], fill=0.45, width=1.0) for plane, code in present.items())
     )
     pictures = slice_pictures(
@@ -155,7 +148,45 @@ def _calcium_slices(
         f"Calcium outlined and colored by tissue plane; {len(chosen)} of "
         f"{plural(view.n_slices, f'{view.plane} slice')} shown."
     )
+    if numbered is not None:
+        caption += " Numbers are those of the table of calcifications."
     return Figure(pictures, caption, legend=legend)
+
+
+def _numbered(
+    result: AnalysisResult,
+    grid: Grid,
+    codes: NDArray[np.uint16],
+    chosen: tuple[int, ...],
+    view: SliceView,
+    present: Mapping[TissuePlane, int],
+) -> Outlines | None:
+    """Each component of the chosen slices with its number; None where no labels number them on this grid."""
+    drawn = [labels for labels in (*result.further_labels.values(), result.labels) if labels is not None]
+    labels = next((one for one in drawn if one.grid.is_same_as(grid) and any(_components(one))), None)
+    if labels is None:
+        return None
+    planes = {code: plane for plane, code in present.items()}
+    regions = []
+    for k in chosen:
+        plane = view.cut(labels.labels, k)
+        for label, component in _components(labels):
+            inside = plane == label
+            if inside.any() and label not in {n for region in regions for n in region.numbers}:
+                code = int(view.cut(codes, k)[inside].max())
+                color = PLANE_COLORS[planes[code]] if code in planes else "#FFFFFF"
+                regions.append(Outline((label,), color, component, fill=0.45, width=1.0, beside=True))
+    return Outlines(labels.labels, tuple(regions))
+
+
+def _components(labels: LabelMap) -> list[tuple[int, str]]:
+    """Label and component number of every calcification that carries one, e.g. ``component 7: fascial sheet``."""
+    found = []
+    for label, region in labels.legend.items():
+        word, _, number = (region.level or "").partition(":")[0].partition(" ")
+        if region.structure == "calcification" and word == "component" and number.isdigit():
+            found.append((label, number))
+    return found
 
 
 def position_of(finding: Finding) -> tuple[float, float, float] | None:

@@ -141,6 +141,15 @@ def _working_image(gray: NDArray[np.generic], pixel_mm: float | None) -> tuple[G
     return small.astype(np.float32), pixel * factor
 
 
+def on_image(labels: NDArray[np.uint16], shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Labels of `find_radiograph_calcium`'s coarser grid on that of the image (x, y); 0 at what remains at its ends."""
+    factor = max(1, shape[0] // labels.shape[0])
+    out = np.zeros(shape, np.uint16)
+    fine = np.repeat(np.repeat(labels, factor, axis=0), factor, axis=1)
+    out[: fine.shape[0], : fine.shape[1]] = fine
+    return out
+
+
 def _limb(image: Gray, pixel: float) -> tuple[Mask, float, float]:
     """Middle gray between air and collimator; its level of air and its densest soft tissue."""
     low, high = (float(v) for v in np.percentile(image, [0.5, 99.5]))

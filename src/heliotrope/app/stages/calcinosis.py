@@ -260,7 +260,7 @@ def _quality(series: Series, found: Calcinosis) -> tuple[QualityCheck, ...]:
 STAGES = (
     Stage(
         "calcinosis",
-        3,
+        4,
         QUANTITIES,
         _select,
         _run,

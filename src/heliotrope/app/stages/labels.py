@@ -192,10 +192,10 @@ def _without_fit(given: StageInput) -> tuple[Series, ...]:
 
 
 def _background(volume: Volume) -> Volume:
-    """The gray image under the labels: an early echo of a train, else the image."""
-    if volume.data.ndim == 3:
-        return Volume(np.abs(volume.data).astype(np.float32), volume.grid, volume.unit)
-    return Volume(np.abs(volume.data[..., min(1, volume.n_frames - 1)]).astype(np.float32), volume.grid, volume.unit)
+    """The gray image under the labels: an early echo of a train, else the image; CT numbers keep their sign."""
+    shown = volume.frame(min(1, volume.n_frames - 1))
+    gray = shown.data if shown.unit is Unit.HOUNSFIELD else np.abs(shown.data)
+    return Volume(np.asarray(gray, dtype=np.float32), shown.grid, shown.unit)
 
 
 def _checks(layers: Layers) -> tuple[QualityCheck, ...]:
@@ -295,8 +295,8 @@ def _shown_to(engine: Segmenter, source: str, study: Study) -> Series:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 8, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
+    Stage("tissues", 9, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
-    Stage(PERSON_LABELS, 1, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
+    Stage(PERSON_LABELS, 2, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
 )
 """Stages of this topic."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.domain.anatomy import Region
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.findings import Finding, FindingKind
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap
 from heliotrope.domain.measurement import Missing
+from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.units import Unit
-from heliotrope.measure.radiograph import density_grade, measure_radiograph, patterns, zones
-from heliotrope.segment.radiograph import find_radiograph_calcium
+from heliotrope.measure.radiograph import density_grade, measure_radiograph, spot_patterns, zone_axis, zones
+from heliotrope.segment.radiograph import METHOD, RadiographCalcium, find_radiograph_calcium, on_image
 
 QUANTITIES = (
     Quantity(
@@ -46,9 +50,21 @@ def _select(study: Study) -> tuple[Series, ...] | Missing:
 
 def pixel_size_mm(series: Series) -> float | None:
     """Pixel size of a radiograph; None where the header states none. [mm]"""
-    if series.grid is None or any("no pixel spacing" in defect for defect in series.defects):
-        return None
-    return float(series.grid.spacing_mm[0])
+    return float(series.grid.spacing_mm[0]) if series.grid is not None and series.has_pixel_size else None
+
+
+def radiograph_labels(found: RadiographCalcium, grid: Grid) -> LabelMap:
+    """Bone with its margin, and every spot with its pattern, on the grid of the radiograph.
+
+    Notes
+    -----
+    A spot's level reads ``"spot 2: stone"``; numbers start at 11.
+    """
+    labels = np.where(found.numbers > 0, found.numbers + 10, found.bone.astype(np.int32))
+    legend = {1: Region("bone", None, "with a margin that was not assessed")} if found.bone.any() else {}
+    for number, pattern in enumerate(spot_patterns(found), start=1):
+        legend[number + 10] = Region("calcification", None, f"spot {number}: {pattern}")
+    return LabelMap(on_image(labels.astype(np.uint16), grid.shape[:2])[:, :, None], grid, legend, source=METHOD)
 
 
 def _run(stage_input: StageInput) -> StageOutput:
@@ -63,12 +79,15 @@ def _run(stage_input: StageInput) -> StageOutput:
     found = find_radiograph_calcium(gray[:, :, 0], pixel)
     measurements = measure_radiograph(found)
     count = int(found.numbers.max())
+    names = sorted(set(spot_patterns(found)))
+    across = "left to right" if zone_axis(found) == 0 else "top to bottom"
     limits = (
         "A radiograph has no depth: no tissue plane is told.",
         "Calcification over or next to bone, and within 5 mm of the skin line, is not assessed.",
+        "Fine nets, and plates that fill most of the soft tissue, are mostly missed: look at the picture.",
         *(() if pixel else ("No pixel size is stated; areas are withheld.",)),
+        *((f"Zones are thirds of the picture from {across}.",) if count else ()),
     )
-    names = sorted(patterns(found))
     statement = (
         f"{count} spot{'s' if count > 1 else ''} of calcification of the soft tissue, pattern {', '.join(names)}, "
         f"density grade {density_grade(found)}."
@@ -92,10 +111,25 @@ def _run(stage_input: StageInput) -> StageOutput:
             "Calcification on the radiograph was sought as spots above a running median background, bone left out."
         ),
         evidence=("calcinosis-radiograph-projection",),
+        labels=radiograph_labels(found, volume.grid),
         backgrounds={"radiograph": volume},
         measurements=measurements,
         findings=(finding,),
+        quality=_quality(series),
     )
 
 
-STAGES = (Stage("radiograph-calcinosis", 2, QUANTITIES, _select, _run),)
+def _quality(series: Series) -> tuple[QualityCheck, ...]:
+    return (
+        QualityCheck(
+            "Pixel size of the radiograph",
+            series.has_pixel_size,
+            "stated in the detector's or a given plane; the body is nearer to the tube and is shown magnified"
+            if series.has_pixel_size
+            else "none is stated: the picture was searched as if 0.2 mm, so that small spots may be missed or added",
+        ),
+        QualityCheck("Gray scale of the radiograph", True, "dense parts are bright within the limb"),
+    )
+
+
+STAGES = (Stage("radiograph-calcinosis", 3, QUANTITIES, _select, _run),)
