@@ -167,7 +167,7 @@ def _numbered(
     if labels is None:
         return None
     planes = {code: plane for plane, code in present.items()}
-    regions = []
+    regions: list[Outline] = []
     for k in chosen:
         plane = view.cut(labels.labels, k)
         for label, component in _components(labels):
