@@ -16,7 +16,8 @@ from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.pipeline import run_stages
 from heliotrope.app.result_document import result_to_plain
 from heliotrope.app.store import StageStore
-from heliotrope.domain.errors import HeliotropeError, InputError, QualityRefusal
+from heliotrope.cli.main import main
+from heliotrope.domain.errors import HeliotropeError, InputError, OptionError, QualityRefusal
 from heliotrope.domain.study import Study
 from tests.app.examples import label_stage, read_ones, study_of, t2_stage
 
@@ -118,3 +119,50 @@ def test_a_senseless_repeatability_is_refused(row: object, tmp_path: Path) -> No
     with pytest.raises(HeliotropeError) as caught:
         compare_folders(folders, tmp_path / "out", site_repeatability={"water_t2": row})
     assert caught.value.code == "E_REPEATABILITY"
+
+
+def test_days_between_visits_are_given_or_told_by_dates_and_no_date_is_written(tmp_path: Path) -> None:
+    folders = [_analyzed(tmp_path / "a", 35.0), _analyzed(tmp_path / "b", 41.0)]
+    assert compare_folders(folders, tmp_path / "unknown").document["days"] is None
+    assert compare_folders(folders, tmp_path / "given", days=(10, 192)).document["days"] == {
+        "visit 1": 0,
+        "visit 2": 182,
+    }
+    for folder, day in zip(folders, ("2026-01-02", "2026-03-03"), strict=True):
+        result = json.loads((folder / "result.json").read_text())
+        result["study"]["acquired_on"] = day
+        (folder / "result.json").write_text(json.dumps(result))
+    dated = compare_folders(folders, tmp_path / "dated")
+    assert dated.document["days"] == {"visit 1": 0, "visit 2": 60}
+    for file in (tmp_path / "dated").iterdir():
+        assert "2026-03-03" not in file.read_text(encoding="utf-8")
+
+
+def test_a_blinded_comparison_tells_no_days(tmp_path: Path) -> None:
+    folders = [_analyzed(tmp_path / "a", 35.0), _analyzed(tmp_path / "b", 41.0)]
+    for folder, day in zip(folders, ("2026-01-02", "2026-03-03"), strict=True):
+        result = json.loads((folder / "result.json").read_text())
+        result["study"]["acquired_on"] = day
+        (folder / "result.json").write_text(json.dumps(result))
+    outcome = compare_folders(folders, tmp_path / "out", blind_seed=3)
+    assert outcome.document["days"] is None
+    assert "60 d" not in (tmp_path / "out" / "report.html").read_text()
+    with pytest.raises(OptionError) as caught:
+        compare_folders(folders, tmp_path / "told", blind_seed=3, days=(0, 60))
+    assert caught.value.code == "E_DAYS"
+
+
+@pytest.mark.parametrize(("days", "code"), [((0,), "E_DAYS"), ((0, 5, 9), "E_DAYS"), ((9, 0), "E_ORDER")])
+def test_days_that_do_not_fit_the_folders_are_refused(days: tuple[int, ...], code: str, tmp_path: Path) -> None:
+    folders = [_analyzed(tmp_path / "a", 35.0), _analyzed(tmp_path / "b", 41.0)]
+    with pytest.raises(HeliotropeError) as caught:
+        compare_folders(folders, tmp_path / "out", days=days)
+    assert caught.value.code == code
+
+
+def test_days_on_the_command_line_are_whole_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [str(_analyzed(tmp_path / "a", 35.0)), str(_analyzed(tmp_path / "b", 41.0))]
+    assert main(["compare", *folders, "--out", str(tmp_path / "out"), "--days", "0", "30", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["days"] == {"visit 1": 0, "visit 2": 30}
+    assert main(["compare", *folders, "--out", str(tmp_path / "out"), "--days", "0,half", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["code"] == "E_DAYS"

@@ -1,12 +1,16 @@
 """The page on change."""
 
 import re
+from dataclasses import replace
+
+import pytest
 
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.comparison import ComparedTimepoint, Comparison
 from heliotrope.domain.units import Unit
 from heliotrope.report import comparison_to_html
+from heliotrope.report.charts import ChartPoint, places_in_time
 from tests.report.page import Page
 from tests.report.sample import number
 
@@ -59,7 +63,8 @@ def comparison(*, blinded: bool = False) -> Comparison:
 
 def test_a_change_is_said_with_both_values_unit_and_verdict() -> None:
     text = Page(comparison_to_html(comparison())).visible_text
-    assert "left muscle: 44.0 to 39.0 ms; decrease larger than measurement error." in text
+    assert "T2, left muscle." in text
+    assert "Water T2 (median): 44.0 to 39.0 ms; decrease larger than measurement error." in text
     assert "1 change larger than measurement error; 1 within measurement error" in text
 
 
@@ -84,3 +89,60 @@ def test_a_blinded_page_does_not_say_which_timepoint_came_first() -> None:
     text = Page(comparison_to_html(comparison(blinded=True))).visible_text
     assert "order in time is hidden" in text
     assert "Baseline" + "hidden" in text.replace("\n", "")
+
+
+def _points(*days: int | None) -> list[ChartPoint]:
+    return [ChartPoint(f"visit {n}", 40.0, day=day) for n, day in enumerate(days, start=1)]
+
+
+def test_visits_stand_at_their_true_distance_in_time() -> None:
+    assert places_in_time(_points(0, 30, 120)) == [0.0, 0.5, 2.0]
+
+
+@pytest.mark.parametrize("days", [(None, None, None), (0, None, 90), (0, 0, 90)])
+def test_visits_of_unknown_or_equal_days_stand_evenly(days: tuple[int | None, ...]) -> None:
+    assert places_in_time(_points(*days)) == [0.0, 1.0, 2.0]
+
+
+def test_the_page_says_how_visits_are_spaced() -> None:
+    known = comparison()
+    dated = replace(
+        known, timepoints=tuple(replace(t, day=day) for t, day in zip(known.timepoints, (0, 30, 365), strict=True))
+    )
+    assert "true distance in time" in Page(comparison_to_html(dated)).visible_text
+    assert "their distance says nothing about time" in Page(comparison_to_html(known)).visible_text
+    assert "says nothing about time" in Page(comparison_to_html(comparison(blinded=True))).visible_text
+
+
+def test_changes_are_listed_by_muscle_group_and_side() -> None:
+    regions = [
+        Region(name, side)
+        for name in ("gracilis", "vastus_lateralis", "anterior_thigh")
+        for side in (Side.LEFT, Side.RIGHT)
+    ]
+    changes = tuple(
+        Change(
+            region,
+            "water_t2",
+            "mean",
+            Unit.MILLISECOND,
+            40.0,
+            50.0 + n,
+            ChangeVerdict.INCREASE,
+            10.0 + n,
+            error_limit=3.0,
+        )
+        for n, region in enumerate(regions)
+    )
+    points = tuple(ComparedTimepoint(name, ()) for name in ("visit 1", "visit 2"))
+    text = Page(comparison_to_html(Comparison(points, {"visit 2": changes}))).visible_text
+    wanted = [
+        "Right anterior compartment of thigh.",
+        "Right vastus lateralis.",
+        "Left anterior compartment of thigh.",
+        "Left vastus lateralis.",
+        "Right gracilis.",
+        "Left gracilis.",
+    ]
+    places = [text.index(words) for words in wanted]
+    assert places == sorted(places)

@@ -14,6 +14,7 @@ from typing import Any
 import heliotrope
 from heliotrope import report
 from heliotrope.app import codec, output_folder
+from heliotrope.app.earlier_labels import read_earlier_visit
 from heliotrope.app.engines import EngineSettings, make_engine
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.person_labels import read_person_labels
@@ -106,6 +107,8 @@ def analyze_study(
     reader = StationReader(study, read_volume)
     if options.labels is not None:
         read_person_labels(Path(options.labels), study)  # refused before anything runs
+    if options.labels_from is not None:
+        read_earlier_visit(Path(options.labels_from), study)
     if options.engine is not None:
         engine = make_engine(options.engine, engines or EngineSettings(), options.engine_task)
         stages = with_engine(stages, engine, study)
@@ -183,8 +186,9 @@ def _write_run_record(
     folder: Path, run: PipelineRun, options: AnalyzeOptions, started: datetime, ended: datetime
 ) -> None:
     plain_options = asdict(options)
-    if options.labels is not None:
-        plain_options["labels"] = Path(options.labels).name
+    for name in ("labels", "labels_from"):
+        if plain_options[name] is not None:
+            plain_options[name] = Path(plain_options[name]).name
     record = {
         "schema": "heliotrope-run/1",
         "heliotrope": heliotrope.__version__,

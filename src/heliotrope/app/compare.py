@@ -18,9 +18,20 @@ from heliotrope.app.blinding import KEY_FILE, blinded, blinding_key, comparison_
 from heliotrope.app.calcium_followup import follow_calcinosis, is_single_calcification
 from heliotrope.app.calcium_followup_document import followup_to_plain, followups_to_csv
 from heliotrope.app.edema_link import link_edema
-from heliotrope.app.matched_part import CommonPart, Matches, common_part, match_all, measure_again, read_images
+from heliotrope.app.matched_part import (
+    CommonPart,
+    Matches,
+    common_part,
+    match_all,
+    measure_again,
+    named_lengths_mm,
+    read_images,
+    unequal_naming,
+)
+from heliotrope.app.registry import quantities
 from heliotrope.app.result_document import RESEARCH_USE
 from heliotrope.app.timepoints import (
+    SIZES,
     Timepoint,
     obstacle,
     read_timepoint,
@@ -28,6 +39,7 @@ from heliotrope.app.timepoints import (
     same_scanner,
     unequal_coverage,
 )
+from heliotrope.app.visit_days import days_of
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.change import Change, ChangeVerdict, Repeatability
 from heliotrope.domain.comparison import ComparedTimepoint, Comparison, PositionMatch
@@ -55,6 +67,7 @@ def compare_folders(
     site_repeatability: Mapping[str, Any] | None = None,
     blind_seed: int | None = None,
     key_file: Path | None = None,
+    days: Sequence[int] | None = None,
 ) -> ComparisonOutcome:
     """Compare result folders; every follow-up is held against the first timepoint.
 
@@ -68,11 +81,15 @@ def compare_folders(
         Shuffle and letter the timepoints; which is which goes to the key file alone.
     key_file : Path, optional
         Where the key goes; ``blinding-key.json`` in `out` by default.
+    days : sequence of int, optional
+        Day of every visit on any count; else from study dates, where the results show them.
 
     Raises
     ------
     InputError
-        Fewer than two folders, or one that holds no result.
+        Fewer than two folders, one that holds no result, or visits out of order in time.
+    OptionError
+        Days that do not fit the folders, or beside blinding.
     QualityRefusal
         Timepoints of different patients.
     """
@@ -80,6 +97,7 @@ def compare_folders(
         raise InputError("one timepoint cannot be compared", hint="give a baseline and at least one follow-up folder")
     timepoints = [read_timepoint(folder, f"visit {number + 1}") for number, folder in enumerate(folders)]
     notes = require_one_patient(timepoints)
+    since_first = days_of(timepoints, days, blinded=blind_seed is not None)
     ordered = timepoints if blind_seed is None else blinded(timepoints, blind_seed)
     limits = REPEATABILITY if site_repeatability is None else {**REPEATABILITY, **_site_limits(site_repeatability)}
     names = [item.name for item in ordered]
@@ -98,19 +116,28 @@ def compare_folders(
         item.name: {_key_of(row): row for row in item.measurements} | dict((again or {}).get(item.name, {}))
         for item in ordered
     }
+    named = {
+        name: named_lengths_mm(found.labels if part is None else part.labels.get(name, found.labels))
+        for name, found in images.items()
+    }
     changes = {
-        item.name: _changes(ordered[0], item, numbers, _coverage_obstacle(ordered[0], item, matches, again), limits)
+        item.name: _changes(
+            ordered[0], item, numbers, _coverage_obstacle(ordered[0], item, matches, again, named), limits
+        )
         for item in ordered[1:]
     }
     calcifications = {item.name: _calcifications(ordered[0], item, limits, matches[item.name]) for item in ordered[1:]}
     comparison = Comparison(
-        timepoints=tuple(ComparedTimepoint(name, tuple(numbers[name].values())) for name in names),
+        timepoints=tuple(
+            ComparedTimepoint(name, tuple(numbers[name].values()), since_first.get(name)) for name in names
+        ),
         changes=changes,
         notes=(*notes, *_part_notes(part)),
         blinded=blind_seed is not None,
         synthetic=any(item.document["study"]["synthetic"] for item in timepoints),
         images=images,
         matches=matches,
+        titles={key: quantity.title for key, quantity in quantities().items()},
         calcifications={name: found for name, found in calcifications.items() if found is not None},
     )
     document = _to_plain(comparison, part)
@@ -135,7 +162,11 @@ _Numbers = Mapping[str, Mapping[_Key, Measurement]]
 
 
 def _coverage_obstacle(
-    first: Timepoint, second: Timepoint, matches: Matches, again: _Numbers | None
+    first: Timepoint,
+    second: Timepoint,
+    matches: Matches,
+    again: _Numbers | None,
+    named: Mapping[str, Mapping[Region, float]],
 ) -> Callable[[Measurement], str]:
     """Why a number that depends on the part imaged may not be compared.
 
@@ -143,16 +174,24 @@ def _coverage_obstacle(
     ----------
     again : mapping or None
         What was measured within the part that all timepoints show; None where they show one part.
+    named : mapping of timepoint to mapping of Region to float
+        Length over which each muscle is named in what is compared. [mm]
     """
+
+    def naming(row: Measurement) -> str:
+        lengths = [named.get(item.name, {}).get(row.region) for item in (first, second)]
+        summed = row.statistic == "total" or row.quantity in SIZES
+        return unequal_naming(row.region, lengths[0], lengths[1], summed=summed)
+
     unequal = unequal_coverage(first, second)
     if again is None:
         unmatched = isinstance(matches[second.name], Missing)
         reason = f"{unequal}, and positions could not be matched" if unequal and unmatched else ""
-        return lambda _: reason
+        return lambda row: reason or naming(row)
     if second.name not in again:
         return lambda _: "another part of the limb may be shown: positions could not be matched"
     reason = (unequal or "coverage changed") + "; this number stands for the whole stack, not for the shared part"
-    return lambda row: "" if _key_of(row) in again[first.name] else reason
+    return lambda row: naming(row) if _key_of(row) in again[first.name] else reason
 
 
 def _part_notes(part: CommonPart | None) -> tuple[str, ...]:
@@ -250,6 +289,9 @@ def _to_plain(comparison: Comparison, part: CommonPart | None) -> dict[str, Any]
         "notes": list(comparison.notes),
         "baseline": comparison.timepoints[0].name,
         "timepoints": [item.name for item in comparison.timepoints],
+        "days": None
+        if any(item.day is None for item in comparison.timepoints)
+        else {item.name: item.day for item in comparison.timepoints},
         "positions": [row for name, found in comparison.matches.items() for row in _positions_to_plain(name, found)],
         "common_part": None if part is None else {"common_mm": part.common_mm, "imaged_mm": dict(part.length_mm)},
         "changes": changes,
@@ -342,6 +384,7 @@ def _write(folder: Path, comparison: Comparison, document: dict[str, Any], key: 
 
 
 def summary_counts(comparison: Comparison) -> dict[str, int]:
-    """How many changes of each verdict were found."""
-    verdicts = [change.verdict for changes in comparison.changes.values() for change in changes]
+    """How many changes of each verdict were found; slices of two visits are never compared and not counted."""
+    every = [change for changes in comparison.changes.values() for change in changes]
+    verdicts = [change.verdict for change in every if change.region.level is None]
     return {verdict.value: verdicts.count(verdict) for verdict in ChangeVerdict}

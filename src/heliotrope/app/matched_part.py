@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heliotrope.app.stages.measurements import SEED, is_technical, measure_sizes
 from heliotrope.app.timepoints import Timepoint
+from heliotrope.domain.anatomy import Region
 from heliotrope.domain.comparison import ComparedImages, PositionMatch
 from heliotrope.domain.errors import GeometryError, HeliotropeError
 from heliotrope.domain.geometry import Grid
@@ -22,11 +23,16 @@ from heliotrope.io import nifti
 from heliotrope.measure.edema_load import measure_share
 from heliotrope.measure.map_statistics import measure_map
 from heliotrope.measure.morphometry import slice_axis
+from heliotrope.measure.regions import index_regions, is_lean
 from heliotrope.segment.position_match import match_positions
 from heliotrope.segment.transfer import resample_labels
 
 SAME_PART = 0.9
 """Timepoints that share at least this much of each stack are compared as they were imaged. [1]"""
+
+LIKE_PART = 0.7
+"""Means and shares of a muscle are compared where it is named over at least this much of the longer one. Project rule;
+both hold fat and edema of another part of the limb otherwise. [1]"""
 
 Matches = Mapping[str, tuple[PositionMatch, ...] | Missing]
 
@@ -38,7 +44,7 @@ def read_images(timepoint: Timepoint) -> ComparedImages | None:
         return None
     folder = timepoint.folder
     try:
-        labels = nifti.read_labels(folder / stated["file"])
+        labels = replace(nifti.read_labels(folder / stated["file"]), source=stated["source"])
         gray = None
         if stated.get("image") is not None:
             gray = nifti.read_nifti(folder / stated["image"], unit=_unit_of_images(timepoint))
@@ -157,6 +163,38 @@ def _slices(mask: NDArray[np.bool_], grid: Grid) -> range:
 
 def _length_mm(mask: NDArray[np.bool_], grid: Grid) -> float:
     return len(_slices(mask, grid)) * grid.spacing_mm[slice_axis(grid)]
+
+
+def named_lengths_mm(labels: LabelMap) -> dict[Region, float]:
+    """Over how much of the limb each muscle, compartment and side is named. [mm]"""
+    index = index_regions(labels)
+    regions = [region for region in index.members if is_lean(region) and region.level is None]
+    return {region: _length_of_slices(index.mask(region), labels.grid) for region in regions}
+
+
+def unequal_naming(region: Region, first: float | None, second: float | None, *, summed: bool) -> str:
+    """Why a number of a muscle may not be compared: it is named over another length of the limb. Empty where it may.
+
+    Parameters
+    ----------
+    first, second : float or None
+        Length over which it is named at each visit. [mm]
+    summed : bool
+        Whether the number grows with the length, as a volume or a load.
+    """
+    if (
+        first is None
+        or second is None
+        or min(first, second) >= (SAME_PART if summed else LIKE_PART) * max(first, second)
+    ):
+        return ""
+    return f"the {region.title} is named over {first:.0f} mm and {second:.0f} mm of the limb"
+
+
+def _length_of_slices(mask: NDArray[np.bool_], grid: Grid) -> float:
+    across = slice_axis(grid)
+    used = mask.any(axis=tuple(axis for axis in range(3) if axis != across))
+    return float(np.count_nonzero(used) * grid.spacing_mm[across])
 
 
 def _within(labels: LabelMap, mask: NDArray[np.bool_]) -> LabelMap:

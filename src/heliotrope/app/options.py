@@ -46,6 +46,9 @@ class AnalyzeOptions:
     labels: str | None = _option(
         "A person's labels (NIfTI with legend, DICOM SEG or RTSTRUCT) instead of automatic ones."
     )
+    labels_from: str | None = _option(
+        "Result folder of an earlier visit of the same patient whose muscle labels are carried to this one."
+    )
     engine: str | None = _option(
         "Installed engine whose labels take the place of the automatic ones; `heliotrope engines` lists them."
     )
@@ -99,7 +102,7 @@ class AnalyzeOptions:
             raise OptionError(
                 f"unknown station order {self.station_order!r}", hint="one of: " + ", ".join(StationOrder)
             )
-        for name in ("labels", "engine", "engine_task", "study"):
+        for name in ("labels", "labels_from", "engine", "engine_task", "study"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise OptionError(
@@ -117,9 +120,12 @@ class AnalyzeOptions:
         object.__setattr__(self, "only", tuple(self.only))
 
     def _check_engine(self) -> None:
-        if self.engine is not None and self.labels is not None:
+        sources = {"labels": self.labels, "labels_from": self.labels_from, "engine": self.engine}
+        given = [name for name, value in sources.items() if value is not None]
+        if len(given) > 1:
             raise OptionError(
-                "labels and engine exclude one another", hint="give a person's labels or name an engine, not both"
+                f"{' and '.join(given)} exclude one another",
+                hint="give a person's labels, name an engine, or carry labels of an earlier visit: one of them",
             )
         if self.engine_task is not None and self.engine is None:
             raise OptionError("engine_task is given without engine", hint="name the engine too: --engine NAME")

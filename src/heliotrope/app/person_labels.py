@@ -9,7 +9,7 @@ import numpy as np
 from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
 from heliotrope.domain.errors import FileFormatError, GeometryError, InputError
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import LabelMap
+from heliotrope.domain.images import LabelMap, is_carried
 from heliotrope.domain.study import Series, Study
 from heliotrope.io import nifti
 from heliotrope.io.dicom_objects import read_object_labels
@@ -136,8 +136,8 @@ def merged(given: LabelMap, automatic: LabelMap | None) -> LabelMap:
     """
     if automatic is None:
         return given
-    drawn = {_family(region) for region in given.legend.values()}
-    kept = {number: region for number, region in automatic.legend.items() if _family(region) not in drawn}
+    drawn = {family(region) for region in given.legend.values()}
+    kept = {number: region for number, region in automatic.legend.items() if family(region) not in drawn}
     if not kept:
         return given
     moved = resample_labels(automatic, Grid(given.grid.shape, given.grid.affine))
@@ -155,12 +155,18 @@ def merged(given: LabelMap, automatic: LabelMap | None) -> LabelMap:
         if number in automatic.confidence:
             confidence[fresh] = automatic.confidence[number]
     names = ", ".join(sorted({STRUCTURES[region.structure].title for region in kept.values()}))
-    origin = "Drawn by a person; not drawn" if given.source == "person" else f"Made by {given.source}; not by it"
-    note = f"{origin} and therefore automatic: {names}."
+    note = f"{_origin(given)} and therefore automatic: {names}."
     return LabelMap(values, given.grid, legend, given.source, confidence, (*given.notes, note))
 
 
-def _family(region: Region) -> str:
+def _origin(labels: LabelMap) -> str:
+    if is_carried(labels.source):
+        return "Carried from an earlier visit; not carried"
+    return "Drawn by a person; not drawn" if labels.source == "person" else f"Made by {labels.source}; not by it"
+
+
+def family(region: Region) -> str:
+    """What is drawn as one: all muscle, all bone, and every other structure for itself."""
     structure = STRUCTURES[region.structure]
     if region.structure == "muscle" or structure.kind in (StructureKind.MUSCLE, StructureKind.COMPARTMENT):
         return "muscle"

@@ -133,7 +133,7 @@ def _finished_run(folder: Path) -> dict[str, Any]:
 
 
 def _options_of(record: dict[str, Any]) -> AnalyzeOptions:
-    replaced = {"labels", "engine", "engine_task"}
+    replaced = {"labels", "labels_from", "engine", "engine_task"}
     kept = {name: value for name, value in record["options"].items() if name not in replaced}
     return AnalyzeOptions.from_plan(kept)
 

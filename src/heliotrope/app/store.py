@@ -45,6 +45,12 @@ def _hash_of_labels(path: Path) -> str:
     return _hash_of_file(path) + (_hash_of_file(legend) if legend.is_file() else "")
 
 
+def _hash_of_visit(folder: Path) -> str:
+    """Hash of what is carried from a result folder: its labels, its fat fraction, and what it says of them."""
+    files = ("result.json", "labels.nii.gz", "labels.json", "maps/fat_fraction.nii.gz")
+    return "+".join(_hash_of_file(folder / name) for name in files if (folder / name).is_file())
+
+
 def _identity_of(series: Series) -> str:
     own = f"{series.key}|{series.role}|{series.grid}|{series.acquisition}"
     return "+".join([own, *(_identity_of(station) for station in series.stations)])
@@ -65,6 +71,8 @@ def stage_key(
     chosen = {name: value for name, value in asdict(options).items() if name in stage.reads}
     if chosen.get("labels") is not None:
         chosen["labels"] = _hash_of_labels(Path(chosen["labels"]))
+    if chosen.get("labels_from") is not None:
+        chosen["labels_from"] = _hash_of_visit(Path(chosen["labels_from"]))
     parts = {
         "format": FORMAT,
         "stage": stage.name,

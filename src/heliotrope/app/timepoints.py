@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from heliotrope.app import codec
 from heliotrope.app.output_folder import MARKER
+from heliotrope.app.person_labels import family
 from heliotrope.app.result_document import SCHEMA_ID
+from heliotrope.domain.anatomy import Region
 from heliotrope.domain.errors import InputError, QualityRefusal
+from heliotrope.domain.images import is_carried
 from heliotrope.domain.measurement import Measurement
 from heliotrope.maps.water_t2.fit import slab_ratio_of
 
@@ -27,6 +30,10 @@ SLAB_TOLERANCE = 0.05
 
 COVERAGE_TOLERANCE = 0.1
 """Relative difference of the imaged length at which volumes still may be compared."""
+
+
+SIZES = frozenset({"volume", "cross_section", "contractile_volume", "contractile_area"})
+"""Quantities that are the size of what was drawn."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,12 @@ class Timepoint:
         """Length of the labeled stack along its slices. [mm]"""
         labels = self.document["labels"]
         return None if labels is None else float(labels["shape"][2] * labels["spacing_mm"][2])
+
+    @property
+    def label_source(self) -> str | None:
+        """Who or what drew the labels."""
+        labels = self.document["labels"]
+        return None if labels is None else str(labels["source"])
 
     def series_behind(self, quantity: str) -> tuple[dict[str, Any], ...]:
         """Series of the steps that delivered a quantity."""
@@ -109,16 +122,26 @@ def require_one_patient(timepoints: Sequence[Timepoint]) -> tuple[str, ...]:
     QualityRefusal
         Two different patients (``E_DIFFERENT_PATIENTS``).
     """
-    known = {timepoint.subject_key for timepoint in timepoints} - {None}
-    if len(known) > 1:
+    require_one_subject({timepoint.subject_key for timepoint in timepoints})
+    if any(timepoint.subject_key is None for timepoint in timepoints):
+        return ("That all timepoints are of one patient could not be checked: some images name no subject.",)
+    return ()
+
+
+def require_one_subject(keys: Collection[str | None]) -> None:
+    """Refuse pseudonyms of different patients; None stands for images that name no subject.
+
+    Raises
+    ------
+    QualityRefusal
+        ``E_DIFFERENT_PATIENTS``
+    """
+    if len(set(keys) - {None}) > 1:
         raise QualityRefusal(
             "the timepoints are of different patients",
             hint="compare studies of one patient; `heliotrope inspect` shows each study's subject key",
             code="E_DIFFERENT_PATIENTS",
         )
-    if any(timepoint.subject_key is None for timepoint in timepoints):
-        return ("That all timepoints are of one patient could not be checked: some images name no subject.",)
-    return ()
 
 
 def same_scanner(first: Timepoint, second: Timepoint, quantity: str) -> bool:
@@ -149,9 +172,25 @@ def obstacle(first: Timepoint, second: Timepoint, measurement: Measurement) -> s
             f"the refocusing slab of the T2 model was {slabs[0]:.2f} and {slabs[1]:.2f} slices: analyze both visits "
             "with one slab_ratio"
         )
+    if measurement.quantity in SIZES and family(measurement.region) == "muscle":
+        drawing = drawing_change(first, second, measurement.region)
+        if drawing:
+            return drawing
     if measurement.region.level is not None and measurement.region.level.startswith("slice "):
         return "slices of two visits are not the same level by their number"
     return ""
+
+
+def drawing_change(first: Timepoint, second: Timepoint, region: Region) -> str:
+    """Why the size of a muscle says nothing of change; empty where both visits drew it alike, on their own images."""
+    drawn = [item.label_source for item in (first, second) if item.label_source is not None]
+    if len(drawn) < 2:
+        return ""
+    if any(map(is_carried, drawn)):
+        return "labels were carried from one visit to the other: their size follows the registration, not the image"
+    if region.structure == "muscle":
+        drawn = [source.split("+")[0] for source in drawn]  # naming single muscles leaves all muscle as it was
+    return f"muscle was drawn differently: {drawn[0]} and {drawn[1]}" if drawn[0] != drawn[1] else ""
 
 
 def _slab_ratio(timepoint: Timepoint) -> float | None:

@@ -32,6 +32,12 @@ def analyze(
     labels: str | None = typer.Option(
         None, "--labels", help="A person's labels in place of the automatic ones.", metavar="PATH"
     ),
+    labels_from: str | None = typer.Option(
+        None,
+        "--labels-from",
+        help="Result folder of an earlier visit whose muscle labels are carried to this one.",
+        metavar="BASELINE_DIR",
+    ),
     engine: str | None = typer.Option(
         None, "--engine", help="Installed engine whose labels take the place of the automatic ones.", metavar="NAME"
     ),
@@ -68,6 +74,7 @@ def analyze(
     options = AnalyzeOptions() if plan is None else AnalyzeOptions.from_plan(read_mapping(plan, what="plan file"))
     options = options.overridden_by(
         labels=labels,
+        labels_from=labels_from,
         engine=engine,
         engine_task=engine_task,
         role=role,

@@ -14,10 +14,17 @@ from heliotrope.domain.measurement import Measurement, Missing
 
 @dataclass(frozen=True)
 class ComparedTimepoint:
-    """One timepoint as it is shown: its name and its numbers."""
+    """One timepoint as it is shown: its name and its numbers.
+
+    Parameters
+    ----------
+    day : int or None
+        Days since the first visit; None where unknown or hidden. [d]
+    """
 
     name: str
     measurements: tuple[Measurement, ...]
+    day: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,8 @@ class Comparison:
         By timepoint; those whose folder holds labels.
     matches : mapping of str to tuple of PositionMatch, or Missing
         Per follow-up: each limb that was matched with the baseline, or why none could be.
+    titles : mapping of str to str
+        Title of every quantity.
     calcifications : mapping of str to CalcinosisFollowUp
         Per follow-up name, where a CT of both visits was assessed for calcium.
     """
@@ -83,4 +92,5 @@ class Comparison:
     synthetic: bool = False
     images: Mapping[str, ComparedImages] = field(default_factory=dict)
     matches: Mapping[str, tuple[PositionMatch, ...] | Missing] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
     calcifications: Mapping[str, CalcinosisFollowUp] = field(default_factory=dict)

@@ -18,6 +18,15 @@ BLOCK_VOXELS = 131_072
 """Voxels of one block of `Volume.blocks`. [1]"""
 
 
+CARRIED = ", carried"
+"""Ends `LabelMap.source` of labels that registration took from another image."""
+
+
+def is_carried(source: str) -> bool:
+    """Whether labels were taken from another image rather than drawn on this one."""
+    return source.endswith(CARRIED)
+
+
 def _read_only(array: NDArray[np.generic]) -> NDArray[np.generic]:
     view = array.view()
     view.flags.writeable = False
@@ -138,7 +147,8 @@ class LabelMap:
     legend : mapping of int to Region
         Must name every number that occurs in `labels`.
     source : str
-        Engine and version, or ``"person"`` for hand-drawn or corrected labels.
+        Engine and version, or ``"person"`` for hand-drawn or corrected labels; ends in `CARRIED` where registration
+        took them from another image.
     confidence : mapping of int to float
         Per label, 0 to 1, where the engine states one.
     notes : tuple of str

@@ -52,9 +52,9 @@ def biopsy_findings(
     for number, target in enumerate(targets, start=1):
         text = (
             f"Possible biopsy site {number}: {target.region.title}, slice {target.slice_number}, "
-            f"{target.depth_mm:.0f} mm "
-            f"under the skin; score {target.score:.2f} (edema {target.edema:.2f}, lean {target.lean:.2f}, even "
-            f"{target.even:.2f}, access {target.access:.2f})."
+            f"{target.depth_mm:.0f} mm under the skin, as good over {target.width_mm:.0f} mm across and "
+            f"{target.length_mm:.0f} mm along the limb; score {target.score:.2f} (edema {target.edema:.2f}, lean "
+            f"{target.lean:.2f}, even {target.even:.2f}, access {target.access:.2f})."
         )
         x, y, z = target.position_mm
         findings.append(
@@ -75,6 +75,8 @@ def biopsy_findings(
                     "even": target.even,
                     "access": target.access,
                     "depth_mm": target.depth_mm,
+                    "width_mm": target.width_mm,
+                    "length_mm": target.length_mm,
                     "x_mm": x,
                     "y_mm": y,
                     "z_mm": z,

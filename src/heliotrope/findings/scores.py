@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.whole_body import INVENTORY, N_COMPARTMENTS, inventory_regions
+from heliotrope.findings.change import REPEATABILITY
 from heliotrope.findings.damage import ATROPHY_SHARE, fat_grade
+
+FloatArray = NDArray[np.float64]
 
 EXTENT_LIMITS = (2.5, 30.0, 75.0)
 """Extent 0-3 (Wilks, joined to the 2.5 % of Dahlqvist). [%]"""
@@ -22,6 +26,9 @@ INTENSITY_LIMITS = (1.25, 1.6, 2.2)
 
 LAYER_PERCENT = 10.0
 """Share of fascia or subcutis over a compartment above which its item is 1; evidence ``fascia-rule``. [%]"""
+
+AREA_REPEATABILITY_PERCENT = REPEATABILITY["contractile_area"].coefficient
+"""How far two contractile areas of unchanged muscle may differ; the sides of a person are taken as two. [%]"""
 
 N_DRAWS = 200
 
@@ -65,13 +72,17 @@ class Item:
     ----------
     region : Region
     grade : int
-    changes : float
-        Probability that the grade would differ by one or more within the interval of its measurement, 0 to 1.
+    changes : float or None
+        Probability that the grade would differ by one or more within the interval of its measurement, 0 to 1; None
+        where the measurement has no interval.
+    measured : str
+        What the grade was read from, with its interval.
     """
 
     region: Region
     grade: int
-    changes: float
+    changes: float | None
+    measured: str
 
 
 def extent_grade(percent: float) -> int:
@@ -118,55 +129,107 @@ def muscles_of_rows(rows: Sequence[Measurement]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in asked if STRUCTURES[name].kind is StructureKind.MUSCLE))
 
 
-def _draws(row: Measurement, generator: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    assert row.value is not None
-    sd = 0.0 if row.ci95 is None else (row.ci95[1] - row.ci95[0]) / 3.92
+def _draws(row: Measurement, generator: np.random.Generator) -> FloatArray | None:
+    """Values a measurement could as well have had; None without an interval."""
+    if row.value is None or row.ci95 is None:
+        return None
+    sd = (row.ci95[1] - row.ci95[0]) / 3.92
     return np.asarray(generator.normal(row.value, max(sd, 1e-12), N_DRAWS))
+
+
+def _said(value: float, ci95: tuple[float, float] | None, what: str, digits: int) -> str:
+    interval = "" if ci95 is None else f" ({ci95[0]:.{digits}f} to {ci95[1]:.{digits}f})"
+    return f"{value:.{digits}f}{interval} {what}"
+
+
+def _share(grades: FloatArray | None, grade: int) -> float | None:
+    return None if grades is None else float(np.mean(grades != grade))
+
+
+def _graded(values: FloatArray | None, grade: Callable[[float], int]) -> FloatArray | None:
+    return None if values is None else np.array([grade(float(value)) for value in values], dtype=np.float64)
 
 
 def _items(
     rows: Sequence[Measurement], structures: Sequence[str], generator: np.random.Generator
 ) -> Mapping[str, list[Item]]:
     """Extent, intensity, fat and combined grades of every region that was measured."""
-    found: dict[str, list[Item]] = {"extent": [], "intensity": [], "fat": [], "combined": [], "binary": []}
+    found: dict[str, list[Item]] = {name: [] for name in ("extent", "intensity", "fat", "combined", "binary", "muscle")}
     for structure in structures:
         for side in Side:
             region = Region(structure, side)
             fraction = _value(rows, region, "edema_fraction")
-            fat = _value(rows, region, "fat_fraction")
             if fraction is not None and fraction.value is not None:
-                excess = _value(rows, region, "edema_excess")
-                ratio = 1.0 + (excess.value if excess is not None and excess.value is not None else 0.0)
-                extent = extent_grade(fraction.value)
-                intensity = intensity_grade(ratio) if extent else 0
-                moved = np.array([extent_grade(v) for v in _draws(fraction, generator)])
-                brighter = 1.0 + _draws(excess, generator) if excess is not None and excess.value is not None else ratio
-                graded = np.where(moved > 0, [intensity_grade(v) for v in np.broadcast_to(brighter, moved.shape)], 0)
-                combined = gramegna_grade(intensity, extent)
-                both = np.array([gramegna_grade(i, e) for i, e in zip(graded.tolist(), moved.tolist(), strict=True)])
-                found["extent"].append(Item(region, extent, float(np.mean(moved != extent))))
-                found["intensity"].append(Item(region, intensity, float(np.mean(graded != intensity))))
-                found["combined"].append(Item(region, combined, float(np.mean(both != combined))))
-                found["binary"].append(Item(region, int(extent > 0), float(np.mean((moved > 0) != (extent > 0)))))
+                for name, item in _edema_items(region, fraction, _value(rows, region, "edema_excess"), generator):
+                    found[name].append(item)
+            fat = _value(rows, region, "fat_fraction")
             if fat is not None and fat.value is not None:
                 grade = fat_grade(fat.value)
-                moved = np.array([fat_grade(v) for v in _draws(fat, generator)])
-                found["fat"].append(Item(region, grade, float(np.mean(moved != grade))))
+                moved = _graded(_draws(fat, generator), fat_grade)
+                words = _said(fat.value, fat.ci95, "% fat", 1)
+                found["fat"].append(Item(region, grade, _share(moved, grade), words))
     return found
 
 
-def _binary_items(rows: Sequence[Measurement]) -> Mapping[str, list[Item]]:
+def _edema_items(
+    region: Region, fraction: Measurement, excess: Measurement | None, generator: np.random.Generator
+) -> Iterator[tuple[str, Item]]:
+    """Every grade that is read from fraction and brightness of edema, with the probability of another."""
+    assert fraction.value is not None
+    bright = excess if excess is not None and excess.value is not None else None
+    ratio = 1.0 + (0.0 if bright is None or bright.value is None else bright.value)
+    extent = extent_grade(fraction.value)
+    intensity = intensity_grade(ratio) if extent else 0
+    extents = _graded(_draws(fraction, generator), extent_grade)
+    ratios = None if bright is None else _draws(bright, generator)
+    intensities = None
+    if extents is not None:
+        drawn = np.full(extents.shape, ratio) if ratios is None else 1.0 + ratios
+        intensities = np.where(extents > 0, _graded(drawn, intensity_grade), 0.0)
+    spread = _said(fraction.value, fraction.ci95, "% edema", 1)
+    brightness = (
+        "no edema"
+        if bright is None
+        else _said(
+            ratio, None if bright.ci95 is None else (1.0 + bright.ci95[0], 1.0 + bright.ci95[1]), "times normal", 2
+        )
+    )
+
+    def combined(i: float, e: float) -> int:
+        return gramegna_grade(int(i), int(e))
+
+    pairs = None if extents is None or intensities is None else zip(intensities, extents, strict=True)
+    both = None if pairs is None else np.array([combined(i, e) for i, e in pairs], dtype=np.float64)
+    muscle = _graded(intensities, lambda value: malattia_grade(int(value)))
+    binary = None if extents is None else (extents > 0).astype(np.float64)
+    together = combined(intensity, extent)
+    yield "extent", Item(region, extent, _share(extents, extent), spread)
+    yield "intensity", Item(region, intensity, _share(intensities, intensity), brightness)
+    yield "combined", Item(region, together, _share(both, together), f"{spread}, {brightness}")
+    yield "binary", Item(region, int(extent > 0), _share(binary, int(extent > 0)), spread)
+    yield "muscle", Item(region, malattia_grade(intensity), _share(muscle, malattia_grade(intensity)), brightness)
+
+
+def _binary_items(rows: Sequence[Measurement], generator: np.random.Generator) -> Mapping[str, list[Item]]:
     """Fascia, subcutis and atrophy, 0 or 1, of every compartment in which they were measured."""
     found: dict[str, list[Item]] = {"fascia": [], "subcutis": [], "atrophy": []}
     for region in inventory_regions():
         for name, quantity in (("fascia", "fascia_extent"), ("subcutis", "subcutis_extent")):
             row = _value(rows, region, quantity)
             if row is not None and row.value is not None:
-                found[name].append(Item(region, int(row.value > LAYER_PERCENT), 0.0))
+                grade = int(row.value > LAYER_PERCENT)
+                moved = _graded(_draws(row, generator), lambda value: int(value > LAYER_PERCENT))
+                found[name].append(Item(region, grade, _share(moved, grade), _said(row.value, row.ci95, "%", 1)))
         areas = [_value(rows, Region(region.structure, side), "contractile_area") for side in (region.side, *Side)]
         values = [row.value for row in areas if row is not None and row.value is not None]
         if len(values) == len(areas) and max(values) > 0:
-            found["atrophy"].append(Item(region, int(1.0 - values[0] / max(values) > ATROPHY_SHARE), 0.0))
+            below = 1.0 - values[0] / max(values)
+            sd = AREA_REPEATABILITY_PERCENT / 1.96 / 100.0
+            drawn = generator.normal(1.0 - values[0] / max(values[1:]), sd, N_DRAWS)
+            grade = int(below > ATROPHY_SHARE)
+            moved = (drawn > ATROPHY_SHARE).astype(np.float64)
+            words = f"{100.0 * below:.0f} % below the other side"
+            found["atrophy"].append(Item(region, grade, _share(moved, grade), words))
     return found
 
 
@@ -184,7 +247,8 @@ def _score(
     for item in items:
         key = f"{item.region.side} {item.region.structure}"
         details[f"item {key}"] = float(item.grade)
-        details[f"may change {key}"] = round(item.changes, 3)
+        details[f"measured {key}"] = item.measured
+        details[f"may change {key}"] = None if item.changes is None else round(item.changes, 3)
     if not items:
         statement = f"{text}: not derivable, none of its regions was measured."
         present = Truth.UNKNOWN
@@ -245,12 +309,12 @@ def score_findings(
         _score("nih-iim-34/fat", "NIH whole-body tool, fat", compartments["fat"], N_COMPARTMENTS, "score-nih-34"),
         *(
             _score(f"nih-iim-34/{name}", f"NIH whole-body tool, {name}", items, N_COMPARTMENTS, "score-nih-34")
-            for name, items in _binary_items(rows).items()
+            for name, items in _binary_items(rows, generator).items()
         ),
         _score(
             "malattia-36",
             "Whole-body score for juvenile dermatomyositis (36 groups), muscle",
-            [Item(i.region, malattia_grade(i.grade), i.changes) for i in compartments["intensity"]],
+            compartments["muscle"],
             36,
             "score-malattia-36",
             limits=(

@@ -36,6 +36,9 @@ SECTORS_DEG = {"vastus_lateralis": (5.0, 110.0), "rectus_femoris": (-35.0, 45.0)
 LOWEST_SCORE = 0.3
 """Below this no site is proposed. [1]"""
 
+AS_GOOD_WITHIN = 0.1
+"""Places that score less than this below a target, joined to it, are as good: they give its size. Project rule. [1]"""
+
 APART_MM = 25.0
 """Proposed targets of one side are at least this far apart. [mm]"""
 
@@ -84,6 +87,9 @@ class BiopsyTarget:
         The score and its parts, 0 to 1. Safety is 1 wherever a site is allowed.
     spread : float
         Standard error of the score from the scatter within the core. [1]
+    width_mm, length_mm : float
+        How far one could miss: diameter within the slice, and length along the limb, of the joined part that scores
+        within `AS_GOOD_WITHIN`. [mm]
     vessel_mm, bone_mm : float or None
         Distance to the nearest labeled vessel and bone; None where none is labeled. [mm]
     """
@@ -98,6 +104,8 @@ class BiopsyTarget:
     even: float
     access: float
     spread: float
+    width_mm: float
+    length_mm: float
     vessel_mm: float | None
     bone_mm: float | None
 
@@ -214,6 +222,7 @@ def find_targets(images: BiopsyImages, n_targets: int = 3) -> tuple[BiopsyTarget
             break
         region = next(region for region, mask in images.regions.items() if mask[at])
         place = points[at]
+        width, length = _size_mm(score, at, axis, grid)
         relative = float(parts["scatter"][at]) / max(float(parts["edema"][at]), 1e-6) / np.sqrt(cells)
         found.append(
             BiopsyTarget(
@@ -227,9 +236,20 @@ def find_targets(images: BiopsyImages, n_targets: int = 3) -> tuple[BiopsyTarget
                 even=float(parts["even"][at]),
                 access=float(parts["access"][at]),
                 spread=best * relative,
+                width_mm=width,
+                length_mm=length,
                 vessel_mm=None if to_vessel is None else float(to_vessel[at]),
                 bone_mm=None if to_bone is None else float(to_bone[at]),
             )
         )
         left[np.linalg.norm(points - place, axis=-1) < APART_MM] = 0.0
     return tuple(found)
+
+
+def _size_mm(score: FloatArray, at: tuple[np.intp, ...], axis: int, grid: Grid) -> tuple[float, float]:
+    """Diameter in the slice and length along the limb of what scores as well as a place and is joined to it. [mm]"""
+    parts, _ = ndimage.label(score >= max(float(score[at]) - AS_GOOD_WITHIN, LOWEST_SCORE))
+    part = parts == parts[at]
+    area = np.count_nonzero(np.take(part, int(at[axis]), axis=axis)) * grid.voxel_volume_mm3 / grid.spacing_mm[axis]
+    slices = np.count_nonzero(part.any(axis=tuple(a for a in range(3) if a != axis)))
+    return 2.0 * float(np.sqrt(area / np.pi)), float(slices * grid.spacing_mm[axis])

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.images import LabelMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
 from heliotrope.measure.calcium import METHOD, MODEL_ERROR, Burden
+from heliotrope.measure.regions import index_regions, is_lean
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration
 from heliotrope.segment.calcium.components import Component
 from heliotrope.segment.calcium.find import Calcinosis
@@ -71,6 +73,62 @@ def summarize_calcium(
             )
         )
     return tuple(out)
+
+
+def calcium_by_muscle(
+    found: Calcinosis, burdens: tuple[Burden, ...], labels: LabelMap, calibration: HydroxyapatiteCalibration
+) -> tuple[Measurement, ...]:
+    """Volume and mass of calcium within every labeled muscle, compartment and side; zero where none lies in it.
+
+    A component that lies in several counts with the share of its voxels in each.
+
+    Parameters
+    ----------
+    found : Calcinosis
+    burdens : tuple of Burden
+        One per component, in order.
+    labels : LabelMap
+        On the axes of `found.numbers`.
+    """
+    index = index_regions(labels)
+    highest = int(found.numbers.max(initial=0))
+    voxels = np.bincount(found.numbers.ravel(), minlength=highest + 1).astype(np.float64)
+    rows: list[Measurement] = []
+    for region in index.members:
+        if not is_lean(region) or region.level is not None:
+            continue
+        mask = index.mask(region)
+        if not mask.any():
+            continue
+        inside = np.bincount(found.numbers[mask], minlength=highest + 1)
+        shares = [
+            (burden, inside[component.number] / voxels[component.number])
+            for component, burden in zip(found.components, burdens, strict=True)
+            if inside[component.number]
+        ]
+        mass = sum(share * burden.mass_mg for burden, share in shares)
+        half = sum(share * (burden.mass_ci95_mg[1] - burden.mass_mg) for burden, share in shares)
+        volume = sum(share * burden.volume_mm3 for burden, share in shares) / 1000.0
+        relative = half / mass if mass > 0 else 0.0
+        for quantity, value, unit, reach in (
+            ("calcinosis_volume", volume, Unit.MILLILITER, volume * relative),
+            ("calcinosis_mass", mass, Unit.MILLIGRAM, half),
+        ):
+            rows.append(
+                Measurement(
+                    region,
+                    quantity,
+                    "total",
+                    value,
+                    unit,
+                    METHOD,
+                    ci95=(max(value - reach, 0.0), value + reach),
+                    n_voxels=int(inside[1:].sum()),
+                    evidence=_EVIDENCE,
+                    notes=(f"Calibration: {calibration.name}.",),
+                )
+            )
+    return tuple(rows)
 
 
 def missing_calcium(missing: Missing) -> tuple[Measurement, ...]:

@@ -11,7 +11,13 @@ from heliotrope.domain.images import LabelMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
 from heliotrope.domain.whole_body import INVENTORY, inventory_compartment
-from heliotrope.measure.layers import FASCIA_EXCESS, FasciaSignal, SubcutisSignal
+from heliotrope.measure.layers import (
+    FASCIA_EXCESS,
+    FasciaSignal,
+    SubcutisSignal,
+    fascia_interval,
+    subcutis_interval,
+)
 from heliotrope.measure.morphometry import slice_axis
 
 METHOD = "nearest-compartment/1"
@@ -27,7 +33,12 @@ SECOND_LIMB = 0.1
 
 
 def measure_compartment_layers(
-    side: Side, fascia: FasciaSignal | None, subcutis: SubcutisSignal | None, labels: LabelMap
+    side: Side,
+    fascia: FasciaSignal | None,
+    subcutis: SubcutisSignal | None,
+    labels: LabelMap,
+    *,
+    generator: np.random.Generator,
 ) -> tuple[Measurement, ...]:
     """Perifascial and subcutaneous signal over every labeled compartment of a side.
 
@@ -56,20 +67,31 @@ def measure_compartment_layers(
     for number in drawn:
         region = Region(INVENTORY[number - 1].structure, side)
         over = fascia_of == number if fascia is not None else seen
-        rows.append(_row(region, "fascia_extent", int((high & over).sum()), int((seen & over).sum())))
+        along = None if fascia is None else fascia_interval(fascia, seen & over, generator)
+        rows.append(_row(region, "fascia_extent", int((high & over).sum()), int((seen & over).sum()), along))
         judged = np.zeros(labels.grid.shape, dtype=bool) if subcutis is None else subcutis.judged & (nearest == number)
         bright = 0 if subcutis is None else int(np.count_nonzero(subcutis.edema & judged))
-        rows.append(_row(region, "subcutis_extent", bright, int(np.count_nonzero(judged))))
+        within = None if subcutis is None else subcutis_interval(subcutis, judged, labels.grid, generator)
+        rows.append(_row(region, "subcutis_extent", bright, int(np.count_nonzero(judged)), within))
     return tuple(rows)
 
 
-def _row(region: Region, quantity: str, n_high: int, n_seen: int) -> Measurement:
+def _row(region: Region, quantity: str, n_high: int, n_seen: int, ci95: tuple[float, float] | None) -> Measurement:
     missing = None
     if n_seen < FEWEST_SAMPLES:
         missing = Missing("M_NOT_ASSESSABLE", f"Too little of this layer can be judged over the {region.title}.")
     value = None if missing else 100.0 * n_high / n_seen
     return Measurement(
-        region, quantity, "fraction", value, Unit.PERCENT, METHOD, missing, None, n_seen, ("fascia-rule",)
+        region,
+        quantity,
+        "fraction",
+        value,
+        Unit.PERCENT,
+        METHOD,
+        missing,
+        None if missing else ci95,
+        n_seen,
+        ("fascia-rule",),
     )
 
 

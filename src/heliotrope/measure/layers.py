@@ -16,6 +16,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.measure.distribution import sheetness
 from heliotrope.measure.edema_mask import drop_small, find_failed_fat
 from heliotrope.measure.morphometry import slice_axis
+from heliotrope.measure.spatial_bootstrap import bootstrap_percent, group_blocks, group_points
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -253,19 +254,55 @@ def gather_places(mask: BoolArray, grid: Grid) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def layer_measurements(
-    side: Side, fascia: FasciaSignal | None, subcutis: SubcutisSignal | None
-) -> tuple[Measurement, ...]:
-    """Turn the layers of one side into measurements."""
+def fascia_interval(
+    fascia: FasciaSignal, seen: BoolArray, generator: np.random.Generator
+) -> tuple[float, float] | None:
+    """95 % interval of the share of fascia with high signal among the samples `seen` (n_slices, 360). [%]"""
+    high = np.nan_to_num(fascia.excess[seen]) > FASCIA_EXCESS
+    return bootstrap_percent(high, group_points(fascia.points_mm[seen]), generator)
 
-    def row(structure: str, quantity: str, statistic: str, value: float | None, unit: Unit) -> Measurement:
+
+def subcutis_interval(
+    subcutis: SubcutisSignal, judged: BoolArray, grid: Grid, generator: np.random.Generator
+) -> tuple[float, float] | None:
+    """95 % interval of the share of bright subcutis among the voxels `judged` (x, y, z). [%]"""
+    return bootstrap_percent(subcutis.edema[judged], group_blocks(judged, grid), generator)
+
+
+def layer_measurements(
+    side: Side,
+    fascia: FasciaSignal | None,
+    subcutis: SubcutisSignal | None,
+    grid: Grid,
+    *,
+    generator: np.random.Generator,
+) -> tuple[Measurement, ...]:
+    """Turn the layers of one side, sampled on a grid, into measurements; shares carry an interval by spatial blocks."""
+
+    def row(
+        structure: str,
+        quantity: str,
+        statistic: str,
+        value: float | None,
+        unit: Unit,
+        ci95: tuple[float, float] | None = None,
+    ) -> Measurement:
         missing = None if value is not None else Missing("M_NOT_ASSESSABLE", "The layer could not be followed here.")
         return Measurement(
-            Region(structure, side), quantity, statistic, value, unit, METHOD, missing, evidence=("fascia-rule",)
+            Region(structure, side), quantity, statistic, value, unit, METHOD, missing, ci95, evidence=("fascia-rule",)
         )
 
+    along = None if fascia is None else fascia_interval(fascia, np.isfinite(fascia.excess), generator)
+    within = None if subcutis is None else subcutis_interval(subcutis, subcutis.judged, grid, generator)
     return (
-        row("fascia", "fascia_extent", "fraction", None if fascia is None else 100.0 * fascia.extent, Unit.PERCENT),
+        row(
+            "fascia",
+            "fascia_extent",
+            "fraction",
+            None if fascia is None else 100.0 * fascia.extent,
+            Unit.PERCENT,
+            along,
+        ),
         row("fascia", "fascia_arc", "max", None if fascia is None else fascia.longest_arc_mm, Unit.MILLIMETER),
         row(
             "subcutaneous_fat",
@@ -273,6 +310,7 @@ def layer_measurements(
             "fraction",
             None if subcutis is None else 100.0 * subcutis.extent,
             Unit.PERCENT,
+            within,
         ),
         row(
             "subcutaneous_fat",

@@ -49,6 +49,15 @@ def group_blocks(mask: NDArray[np.bool_], grid: Grid, edge_mm: float = BLOCK_MM)
     return Blocks(number, int(number.max()) + 1)
 
 
+def group_points(points_mm: NDArray[np.float64], edge_mm: float = BLOCK_MM) -> Blocks:
+    """Group points (n, 3) by cubic cells of `edge_mm`. [mm]"""
+    if len(points_mm) == 0:
+        return Blocks(np.zeros(0, np.intp), 0)
+    _, number = np.unique(np.floor(points_mm / edge_mm).astype(np.int64), axis=0, return_inverse=True)
+    number = np.asarray(number, dtype=np.intp).reshape(-1)
+    return Blocks(number, int(number.max()) + 1)
+
+
 def draw_weights(blocks: Blocks, generator: np.random.Generator, n_draws: int = N_DRAWS) -> NDArray[np.float64]:
     """How often each block is drawn, (n_draws, n_blocks)."""
     return generator.multinomial(blocks.n_blocks, np.full(blocks.n_blocks, 1.0 / blocks.n_blocks), size=n_draws).astype(
@@ -77,6 +86,14 @@ def bootstrap_mean(
     counts = np.bincount(blocks.number, minlength=blocks.n_blocks).astype(np.float64)
     weights = draw_weights(blocks, generator)
     return interval(float(values.mean()), (weights @ sums) / (weights @ counts), blocks.n_blocks)
+
+
+def bootstrap_percent(
+    counted: NDArray[np.bool_], blocks: Blocks, generator: np.random.Generator
+) -> tuple[float, float] | None:
+    """95 % interval of the share of `counted` (n,), grouped by `blocks`, within 0 to 100. [%]"""
+    found = bootstrap_mean(100.0 * counted.astype(np.float64), blocks, generator)
+    return None if found is None else (max(0.0, found[0]), min(100.0, found[1]))
 
 
 def bootstrap_quantile(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.study import Acquisition, Role
 from heliotrope.phantoms.lesions import LesionTruth
@@ -70,3 +74,25 @@ class PhantomStudy:
     def with_role(self, role: Role) -> tuple[PhantomSeries, ...]:
         """Select the series of one role."""
         return tuple(series for series in self.series if series.role is role)
+
+    def lying(self, move: NDArray[np.float64]) -> PhantomStudy:
+        """The same images of a person who lies elsewhere in the scanner.
+
+        Parameters
+        ----------
+        move : float array (4, 4)
+            Rigid, from LPS positions here to those there. [mm]
+        """
+
+        def there(grid: Grid) -> Grid:
+            return Grid.from_matrix(grid.shape, move @ grid.matrix, grid.frame_of_reference_uid)
+
+        return replace(
+            self,
+            series=tuple(
+                replace(item, volume=Volume(item.volume.data, there(item.volume.grid), item.volume.unit))
+                for item in self.series
+            ),
+            truth_labels=replace(self.truth_labels, grid=there(self.truth_labels.grid)),
+            truth_maps={name: replace(item, grid=there(item.grid)) for name, item in self.truth_maps.items()},
+        )

@@ -19,15 +19,48 @@ _TITLE_LETTERS = 36
 """Longest line of a heading that fits the chart's width."""
 
 _DPI = 110
+_LINE_INCHES = 0.14
+"""Height of a line of names under the axis."""
+_CROWDED = 0.22
+"""Share of the chart's width under which two names under the axis would touch."""
 
 
 @dataclass(frozen=True)
 class ChartPoint:
-    """One timepoint: its name, value and 95 % interval; a value of None leaves a gap that is named."""
+    """One timepoint: its name, value and 95 % interval; a value of None leaves a gap that is named.
+
+    Parameters
+    ----------
+    day : int or None
+        Days since the first visit; None where unknown or hidden. [d]
+    """
 
     name: str
     value: float | None
     ci95: tuple[float, float] | None = None
+    day: int | None = None
+
+
+def places_in_time(points: Sequence[ChartPoint]) -> list[float]:
+    """Where points stand, 0 to n - 1: by their days, or evenly where a day is unknown or two are the same."""
+    days = [point.day for point in points if point.day is not None]
+    if len(set(days)) < len(points):
+        return [float(n) for n in range(len(points))]
+    span = (max(days) - min(days)) or 1
+    return [(len(points) - 1) * (day - min(days)) / span for day in days]
+
+
+def _labels_in_time(points: Sequence[ChartPoint], places: Sequence[float]) -> list[str]:
+    """Name and day under each point; one that stands near the last takes the line below it."""
+    texts: list[str] = []
+    low, last = False, -float("inf")
+    crowded = _CROWDED * max(1, len(points) - 1)
+    for point, place in zip(points, places, strict=True):
+        low = place - last < crowded and not low
+        last = place
+        text = point.name if point.day is None else f"{point.name}\n{point.day} d"
+        texts.append(("\n" * (text.count("\n") + 1) if low else "") + text)
+    return texts
 
 
 def draw_course(
@@ -53,16 +86,20 @@ def draw_course(
         Join the points; False when their order in time is hidden.
     """
     factor = UNIT_STYLES[unit].factor
-    canvas = Canvas(figsize=(3.3, 2.3), dpi=_DPI, facecolor="white")
-    axes = canvas.add_axes((0.19, 0.14, 0.77, 0.64))
+    places = places_in_time(points)
+    labels = _labels_in_time(points, places)
+    lines = max(label.count("\n") for label in labels)
+    canvas = Canvas(figsize=(3.3, 2.3 + _LINE_INCHES * lines), dpi=_DPI, facecolor="white")
+    height_inches = float(canvas.get_figheight())
+    foot = (0.32 + _LINE_INCHES * lines) / height_inches
+    axes = canvas.add_axes((0.19, foot, 0.77, 1.0 - foot - 0.5 / height_inches))
     baseline = points[0].value
     if baseline is not None and error_limit is not None:
         low, high = (baseline - error_limit) * factor, (baseline + error_limit) * factor
         axes.axhspan(low, high, color=_BAND, lw=0)
-    known = [(x, p) for x, p in enumerate(points) if p.value is not None]
+    known = [(x, p) for x, p in zip(places, points, strict=True) if p.value is not None]
     heights = [float(p.value or 0.0) * factor for _, p in known]
-    places = [x for x, _ in known]
-    axes.plot(places, heights, "o-" if connected else "o", color=ACCENT, ms=5, lw=1.5)
+    axes.plot([x for x, _ in known], heights, "o-" if connected else "o", color=ACCENT, ms=5, lw=1.5)
     for (x, point), height in zip(known, heights, strict=True):
         if point.ci95 is not None:
             axes.plot([x, x], [point.ci95[0] * factor, point.ci95[1] * factor], color=ACCENT, lw=1.2)
@@ -74,7 +111,7 @@ def draw_course(
             fontsize=7.5,
             color=INK,
         )
-    for x, point in enumerate(points):
+    for x, point in zip(places, points, strict=True):
         if point.value is None:
             axes.annotate(
                 "not\nassessable",
@@ -88,7 +125,7 @@ def draw_course(
             )
     axes.set_xlim(-0.4, len(points) - 0.4)
     axes.margins(y=0.25)
-    axes.set_xticks(range(len(points)), [p.name for p in points], fontsize=8)
+    axes.set_xticks(places, labels, fontsize=8)
     axes.tick_params(axis="y", labelsize=7.5)
     symbol = unit_symbol(unit)
     heading = wrap(title + (f" [{symbol}]" if symbol else ""), _TITLE_LETTERS)

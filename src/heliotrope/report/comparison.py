@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
+from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.comparison import ComparedTimepoint, Comparison
 from heliotrope.domain.measurement import Measurement
@@ -81,10 +81,14 @@ def build_comparison(comparison: Comparison) -> Document:
         subtitle = f"{plural(len(names), 'timepoint')}; their order in time is hidden"
     else:
         subtitle = f"{plural(len(names), 'timepoint')}, each held against the first"
+    identity = [("Timepoints", ", ".join(names)), ("Baseline", names[0] if not comparison.blinded else "hidden")]
+    if not comparison.blinded:
+        known = [f"{t.name} day {t.day}" for t in comparison.timepoints if t.day is not None]
+        identity.append(("Time", ", ".join(known) if len(known) == len(names) else "between visits not known"))
     return Document(
         title="Comparison of timepoints",
         subtitle=subtitle,
-        identity=(("Timepoints", ", ".join(names)), ("Baseline", names[0] if not comparison.blinded else "hidden")),
+        identity=tuple(identity),
         sections=tuple(section for section in sections if section is not None),
         synthetic=comparison.synthetic,
     )
@@ -95,16 +99,34 @@ def comparison_to_html(comparison: Comparison) -> str:
     return to_html(build_comparison(comparison))
 
 
-def _name(change: Change) -> str:
-    return f"{quantity_title(change.quantity)} ({statistic_title(change.statistic)}), {change.region.title}"
-
-
-def _sentence(change: Change) -> str:
+def _sentence(change: Change, titles: Mapping[str, str]) -> str:
     def said(value: float | None) -> str:
         return NOT_ASSESSABLE if value is None else number_text(value, change.unit)
 
-    text = f"{_name(change)}: {said(change.baseline)} to {with_unit(said(change.followup), change.unit)}"
+    name = f"{quantity_title(change.quantity, titles)} ({statistic_title(change.statistic)})"
+    text = f"{name}: {said(change.baseline)} to {with_unit(said(change.followup), change.unit)}"
     return f"{text}; {change.verdict}."
+
+
+_ORDER = {name: number for number, name in enumerate(STRUCTURES)}
+
+
+def _place(change: Change) -> tuple[bool, str, int, str, str]:
+    """Sorts by muscle group, then side, then muscle; what is no muscle comes last."""
+    structure = STRUCTURES[change.region.structure]
+    group = structure.compartment or change.region.structure
+    side = {Side.RIGHT: "1", Side.LEFT: "2", None: "3"}[change.region.side]
+    muscular = change.region.structure == "muscle" or structure.kind in (
+        StructureKind.COMPARTMENT,
+        StructureKind.MUSCLE,
+    )
+    return (
+        not muscular,
+        f"{_ORDER[group]:04d}{side}",
+        _ORDER[change.region.structure],
+        change.quantity,
+        change.statistic,
+    )
 
 
 def _key_changes(comparison: Comparison, citations: Citations) -> Section:
@@ -116,14 +138,16 @@ def _key_changes(comparison: Comparison, citations: Citations) -> Section:
         unjudged = sum(c.verdict is ChangeVerdict.UNJUDGED for c in whole)
         uncompared = sum(c.verdict in _UNCOMPARED for c in whole)
         beyond.sort(key=lambda c: -abs((c.difference or 0.0) / (c.error_limit or 1.0)))
+        shown = sorted(beyond[:MAXIMUM_KEY_CHANGES], key=_place)
+        visit = f"{name}, " if len(comparison.changes) > 1 else ""
         items = tuple(
             BulletItem(
-                Text(_sentence(c), citations.cite(c.evidence)),
+                Text(_sentence(c, comparison.titles), citations.cite(c.evidence)),
                 "increase" if c.verdict is ChangeVerdict.INCREASE else "decrease",
                 Tone.ATTENTION,
-                lead=name,
+                lead=capitalized(f"{visit}{c.region.title}"),
             )
-            for c in beyond[:MAXIMUM_KEY_CHANGES]
+            for c in shown
         )
         rest = f"{within} within measurement error, {unjudged} of unknown error, {uncompared} not compared"
         hidden = len(beyond) - len(items)
@@ -170,12 +194,13 @@ def _courses(comparison: Comparison) -> Section | None:
         points = []
         for timepoint in comparison.timepoints:
             found = _measured(timepoint, change.region, change.quantity, change.statistic)
-            points.append(ChartPoint(timepoint.name, found.value if found else None, found.ci95 if found else None))
+            value, interval = (None, None) if found is None else (found.value, found.ci95)
+            points.append(ChartPoint(timepoint.name, value, interval, timepoint.day))
         pictures.append(
             draw_course(
                 points,
                 change.unit,
-                f"{quantity_title(change.quantity)}, {change.region.title}",
+                f"{quantity_title(change.quantity, comparison.titles)}, {change.region.title}",
                 error_limit=change.error_limit,
                 connected=not comparison.blinded,
                 synthetic=comparison.synthetic,
@@ -184,8 +209,17 @@ def _courses(comparison: Comparison) -> Section | None:
     if not pictures:
         return None
     caption = "Values at each timepoint with their 95 % intervals; the band is measurement error around the first."
+    days = [timepoint.day for timepoint in comparison.timepoints]
     if comparison.blinded:
-        caption += " The order of the timepoints is hidden and says nothing about time."
+        caption += " The order of the timepoints is hidden: they stand evenly, which says nothing about time."
+    elif None in days:
+        caption += (
+            " The time between visits is not known: they stand evenly, and their distance says nothing about time."
+        )
+    elif len(set(days)) < len(days):
+        caption += " Some visits were on one day: all stand evenly, and their distance says nothing about time."
+    else:
+        caption += " Visits stand at their true distance in time, in days (d) since the first."
     return Section("courses", "Course", (Figure(tuple(pictures), caption, columns=3, dark=False),))
 
 
@@ -195,12 +229,13 @@ def _all_changes(comparison: Comparison, citations: Citations) -> Section | None
         compared = [c for c in changes if c.verdict not in _UNCOMPARED and c.region.level is None]
         for quantity in dict.fromkeys(c.quantity for c in compared):
             mine = [c for c in compared if c.quantity == quantity]
-            table = _change_table(name, quantity, mine, citations)
+            title = quantity_title(quantity, comparison.titles)
+            table = _change_table(name, title, mine, citations)
             blocks.append(Foldable(f"{table.caption} ({plural(len(table.rows), 'row')})", (table,)))
     return Section("numbers", "Every change", tuple(blocks)) if blocks else None
 
 
-def _change_table(name: str, quantity: str, changes: Sequence[Change], citations: Citations) -> Table:
+def _change_table(name: str, title: str, changes: Sequence[Change], citations: Citations) -> Table:
     unit = unit_symbol(changes[0].unit)
     suffix = f" [{unit}]" if unit else ""
 
@@ -242,25 +277,37 @@ def _change_table(name: str, quantity: str, changes: Sequence[Change], citations
         Column(f"Measurement error{suffix}", numeric=True),
         Column("What may be said"),
     )
-    return Table(f"{quantity_title(quantity)}, {name} against baseline", heading, rows)
+    return Table(f"{title}, {name} against baseline", heading, rows)
 
 
 def _not_compared(comparison: Comparison) -> Section:
-    groups: dict[tuple[str, str, str, str], int] = {}
+    heading, title = "What could not be compared, and why", "not-compared"
+    groups: dict[tuple[str, str], dict[str, int]] = {}
+    by_slice = False
     for name, changes in comparison.changes.items():
         for c in changes:
-            if c.verdict in _UNCOMPARED:
-                key = (name, quantity_title(c.quantity), str(c.verdict), c.reason or "no reason was recorded")
-                groups[key] = groups.get(key, 0) + 1
-    if not groups:
-        text = "Every number of the first timepoint could be compared."
-        return Section("not-compared", "What could not be compared, and why", (Paragraph((Text(text),)),))
-    rows = tuple(
-        Row((Text(name), Text(quantity), Text(plural(count, "number")), Text(f"{verdict}: {reason}")))
-        for (name, quantity, verdict, reason), count in groups.items()
-    )
-    heading = (Column("Timepoint"), Column("Quantity"), Column("Numbers"), Column("Why"))
-    return Section("not-compared", "What could not be compared, and why", (Table("Not compared", heading, rows),))
+            if c.verdict not in _UNCOMPARED:
+                continue
+            if c.region.level is not None:
+                by_slice = True
+                continue
+            why = f"{c.verdict}: {c.reason or 'no reason was recorded'}"
+            counts = groups.setdefault((name, why), {})
+            quantity = quantity_title(c.quantity, comparison.titles)
+            counts[quantity] = counts.get(quantity, 0) + 1
+    blocks: list[Block] = []
+    if groups:
+        rows = tuple(
+            Row((Text(name), Text(why), Text(", ".join(f"{quantity} ({n})" for quantity, n in counts.items()))))
+            for (name, why), counts in groups.items()
+        )
+        columns = (Column("Timepoint"), Column("Why"), Column("Quantities (numbers)"))
+        blocks.append(Table("Not compared", columns, rows))
+    else:
+        blocks.append(Paragraph((Text("Every number of the first timepoint could be compared."),)))
+    if by_slice:
+        blocks.append(Notice("Numbers of single slices are not compared: two visits rarely cut at the same level."))
+    return Section(title, heading, tuple(blocks))
 
 
 def _how_judged(comparison: Comparison, citations: Citations) -> Section:
@@ -268,7 +315,9 @@ def _how_judged(comparison: Comparison, citations: Citations) -> Section:
     for changes in comparison.changes.values():
         for c in changes:
             if c.origin:
-                origins.setdefault(quantity_title(c.quantity), (c.origin, citations.cite(c.evidence)))
+                origins.setdefault(
+                    quantity_title(c.quantity, comparison.titles), (c.origin, citations.cite(c.evidence))
+                )
     text = (
         "A change is stated only when it is larger than the repeatability coefficient (1.96 √2 times the "
         "within-subject standard deviation) and method, scanner and protocol are the same. Images alone say nothing of "

@@ -20,9 +20,11 @@ _COLUMNS = (
 )
 MAY_BE_FAT = f"fat {FAT_MAY_EXPLAIN_PERCENT:.0f} % or more: may be fat rather than edema"
 NOTE = (
-    "Activity may pass, damage and calcium stay; no column is added to another. A dash was not measured in this study: "
-    "it is unknown, not absent."
+    "Activity may pass, damage and calcium stay; no column is added to another. What was not looked for is unknown, "
+    "not absent."
 )
+NOT_LOOKED_FOR, NOT_MEASURED = "not looked for", "not measured"
+_ELSEWHERE = "calcium was sought, but on images on which this muscle is not labeled"
 
 
 def kept_apart_table(measurements: Sequence[Measurement]) -> Table | None:
@@ -53,7 +55,32 @@ def kept_apart_table(measurements: Sequence[Measurement]) -> Table | None:
         Column("Side"),
         *(Column(title, group, numeric=True) for _, _, title, group in _COLUMNS),
     )
-    return Table("Activity, damage and calcium, kept apart", heading, rows, (NOTE,))
+    return Table(
+        "Activity, damage and calcium, kept apart", heading, rows, (NOTE, *_reasons(measurements, shown, found))
+    )
+
+
+def _reasons(
+    measurements: Sequence[Measurement], shown: set[Region], found: dict[tuple[Region, str], Measurement]
+) -> tuple[str, ...]:
+    """Why cells have no number, one line a column."""
+    lines = []
+    for quantity, _, title, _ in _COLUMNS:
+        rows = [found.get((region, quantity)) for region in shown]
+        if all(row is not None and row.value is not None for row in rows):
+            continue
+        whole = [m for m in measurements if m.quantity == quantity and m.region.structure == "all"]
+        missing = [m.missing.reason for m in (*whole, *filter(None, rows)) if m.missing is not None]
+        if missing:
+            reason = "; ".join(dict.fromkeys(text.rstrip(".") for text in missing))
+        elif quantity == "calcinosis_mass" and whole:
+            reason = _ELSEWHERE
+        elif quantity == "calcinosis_mass":
+            reason = "the study holds no images on which calcium is sought"
+        else:
+            reason = "this study does not permit it; see what could not be assessed"
+        lines.append(f"{title.split(' [')[0]}: {reason}.")
+    return tuple(lines)
 
 
 def _row(region: Region, found: dict[tuple[Region, str], Measurement]) -> Row:
@@ -65,7 +92,7 @@ def _row(region: Region, found: dict[tuple[Region, str], Measurement]) -> Row:
     for quantity, _, _, _ in _COLUMNS:
         row = found.get((region, quantity))
         if row is None or row.value is None:
-            cells.append(Text("–", tone=Tone.UNKNOWN))
+            cells.append(Text(NOT_LOOKED_FOR if quantity == "calcinosis_mass" else NOT_MEASURED, tone=Tone.UNKNOWN))
             continue
         note = MAY_BE_FAT if doubtful and quantity == "edema_fraction" else interval_text(row)
         cells.append(Text(value_text(row, show_unit=False), strong=True, note=note))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import LabelMap, ParametricMap, Volume
+from heliotrope.domain.images import CARRIED, LabelMap, ParametricMap, Volume, is_carried
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.units import Unit
 from heliotrope.report.display import (
@@ -42,6 +42,9 @@ PICTURES_PER_MAP = 4
 SUPPORTING_MAPS = 8
 CT_LEVELS_HU = (-160.0, 400.0)
 """Shown as black and white on CT: soft tissue stays visible below bone. [HU]"""
+
+SECONDARY_MAPS = frozenset({"stir_ratio", "stir_layers", "fascia_distance"})
+"""Maps that other maps or findings are made from; shown folded, with the supporting ones."""
 
 CODED_MAPS = frozenset({"calcinosis_plane"})
 """Maps of codes; they have pictures of their own."""
@@ -197,10 +200,15 @@ def label_figure(result: AnalysisResult) -> Figure | None:
         LegendEntry(colors[name], (f"{marks[name]} " if name in marks else "") + structure_title(name))
         for name in names
     )
-    source = "drawn by a person" if labels.source == "person" else f"made by {labels.source}"
     shown = _shown(view, chosen) if picture is None else "sides are not told: the edges are those of the picture"
-    caption = f"Regions that were measured, {source}; {shown}."
+    caption = f"Regions that were measured, {_origin(labels.source)}; {shown}."
     return Figure(pictures, caption, legend=legend)
+
+
+def _origin(source: str) -> str:
+    drawn = source.removesuffix(CARRIED)
+    words = "drawn by a person" if drawn == "person" else f"made by {drawn}"
+    return f"{words} on an earlier visit and carried to this one" if is_carried(source) else words
 
 
 def side_words(view: SliceView) -> str:
@@ -310,12 +318,14 @@ def map_figure(
     return Figure(pictures, caption, scale=bar)
 
 
+def _is_folded(quantity: str) -> bool:
+    return is_supporting(quantity) or quantity in SECONDARY_MAPS
+
+
 def main_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) -> tuple[Figure, ...]:
     """Figures of the main maps."""
     main = {
-        key: value
-        for key, value in maps.items()
-        if not is_supporting(value.quantity) and value.quantity not in CODED_MAPS
+        key: value for key, value in maps.items() if not _is_folded(value.quantity) and value.quantity not in CODED_MAPS
     }
     count = max(1, min(PICTURES_PER_MAP, PICTURES_OF_MAIN_MAPS // max(1, len(main))))
     figures = (map_figure(result, key, value, count) for key, value in main.items())
@@ -324,6 +334,6 @@ def main_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) 
 
 def supporting_map_figures(maps: Mapping[str, ParametricMap], result: AnalysisResult) -> tuple[Figure, ...]:
     """One slice of each supporting map."""
-    supporting = [(key, value) for key, value in maps.items() if is_supporting(value.quantity)][:SUPPORTING_MAPS]
+    supporting = [(key, value) for key, value in maps.items() if _is_folded(value.quantity)][:SUPPORTING_MAPS]
     figures = (map_figure(result, key, value, 1, brief=True) for key, value in supporting)
     return tuple(figure for figure in figures if figure is not None)

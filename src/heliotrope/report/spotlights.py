@@ -14,16 +14,19 @@ from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.report.display import SliceView, choose_slices, content_window, foreground, view_of
 from heliotrope.report.document import Figure, LegendEntry, Picture
-from heliotrope.report.figures import Marker, Outline, Outlines, draw_projection, draw_slice
+from heliotrope.report.figures import Marker, Outline, Outlines, Overlay, draw_projection, draw_scale, draw_slice
 from heliotrope.report.palette import PLANE_COLORS
-from heliotrope.report.pictures import background_for, levels_for, side_words, slice_pictures, slice_text
-from heliotrope.report.vocabulary import capitalized, plural
+from heliotrope.report.pictures import background_for, levels_for, scale_for, side_words, slice_pictures, slice_text
+from heliotrope.report.vocabulary import capitalized, plural, quantity_title
 
 CALCIUM_MAP = "calcinosis_plane"
 """Map whose values are plane codes: 0 none, else 1 + position in `TissuePlane`."""
 
 POSITION_KEYS = ("x_mm", "y_mm", "z_mm")
 """Details of a finding that hold an LPS position. [mm]"""
+
+SCORED_MAP = "stir_relative"
+"""Map on which biopsy targets are shown where it lies on their image."""
 
 CALCIUM_SLICES = 6
 
@@ -211,6 +214,9 @@ def target_figure(result: AnalysisResult) -> Figure | None:
     grid, view = volume.grid, view_of(volume.grid)
     background = volume.frame(0).data
     window = content_window(foreground(background), view)
+    shown = next((m for m in result.maps.values() if m.quantity == SCORED_MAP and m.grid.is_same_as(grid)), None)
+    scale = None if shown is None else scale_for(shown)
+    over = None if shown is None or scale is None else Overlay(np.where(shown.valid, shown.values, np.nan), scale)
     pictures: list[Picture] = []
     for number, position in targets:
         x, y, z = (float(v) for v in grid.indices(position))
@@ -223,6 +229,7 @@ def target_figure(result: AnalysisResult) -> Figure | None:
                 view,
                 index,
                 window,
+                overlay=over,
                 markers=(Marker((x, y, z), str(number)),),
                 text=f"target {number}, {slice_text(view, index)}",
                 synthetic=result.study.synthetic,
@@ -232,8 +239,15 @@ def target_figure(result: AnalysisResult) -> Figure | None:
         )
     if not pictures:
         return None
-    caption = "Suggested biopsy targets, ringed. Verify vessels and nerves with ultrasound before any needle."
-    return Figure(tuple(pictures), caption)
+    caption = "Suggested biopsy targets, ringed"
+    caption += "." if shown is None else f", on {quantity_title(SCORED_MAP)} in color."
+    caption += " Verify vessels and nerves with ultrasound before any needle."
+    bar = None
+    if shown is not None and scale is not None:
+        values = shown.values[shown.valid]
+        below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
+        bar = draw_scale(scale, shown.unit, quantity_title(SCORED_MAP), below=below, above=above)
+    return Figure(tuple(pictures), caption, scale=bar)
 
 
 def _nearest_slice(index: tuple[float, float, float], view: SliceView) -> int | None:

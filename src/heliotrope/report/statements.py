@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -125,6 +126,8 @@ def regional_findings(findings: Sequence[Finding], citations: Citations) -> tupl
     regional = [f for f in findings if is_regional(f)]
     order = list(STRUCTURES)
     blocks: list[Block] = []
+    counts = Counter(limit for finding in regional for limit in finding.limits)
+    shared = tuple(limit for limit, count in counts.items() if count > 1)
     for group in sorted({group_of(f) for f in regional}, key=order.index):
         for side in _GROUP_SIDES:
             mine = [f for f in regional if group_of(f) == group and f.regions[0].side == side]
@@ -132,8 +135,15 @@ def regional_findings(findings: Sequence[Finding], citations: Citations) -> tupl
                 mine.sort(key=lambda f: order.index(f.regions[0].structure))
                 name = structure_title(group)
                 blocks.append(Subheading(f"{name}, {side}" if side else name))
-                blocks.append(BulletList(tuple(finding_item(f, citations) for f in mine)))
+                items = (replace(finding_item(f, citations), notes=_own_limits(f, shared)) for f in mine)
+                blocks.append(BulletList(tuple(items)))
+    if shared:
+        blocks += [Subheading("What holds for these findings"), BulletList(tuple(BulletItem(Text(s)) for s in shared))]
     return tuple(blocks)
+
+
+def _own_limits(finding: Finding, shared: Sequence[str]) -> tuple[str, ...]:
+    return tuple(limit for limit in finding.limits if limit not in shared)
 
 
 def detail_text(value: object) -> str:
@@ -145,7 +155,7 @@ def detail_text(value: object) -> str:
     if isinstance(value, Truth):
         return {Truth.TRUE: "yes", Truth.FALSE: "no", Truth.UNKNOWN: "unknown"}[value]
     if isinstance(value, float):
-        return f"{value:.4g}".replace("-", "−")
+        return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")
     if isinstance(value, Mapping):
         return "; ".join(f"{words_of(str(k))} {detail_text(v)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
@@ -182,8 +192,12 @@ def detail_title(key: str) -> str:
 
 
 _NUMBERED = re.compile(r"^([a-z]+)_(\d+)_(.+)$")
-_PER_ITEM = re.compile(r"^(item|may change) (.+)$")
-_PER_ITEM_TITLES = {"item": "Grade", "may change": "Probability of another grade"}
+_PER_ITEM = re.compile(r"^(item|measured|may change) (.+)$")
+_PER_ITEM_TITLES = {
+    "item": "Grade",
+    "measured": "Measured (95 % interval)",
+    "may change": "Probability of another grade",
+}
 
 
 def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
@@ -195,9 +209,10 @@ def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         if finding.details:
-            groups.setdefault(tuple(finding.details), []).append(finding)
+            own = any(_PER_ITEM.match(key) for key in finding.details)
+            groups.setdefault((*finding.details, finding.statement if own else ""), []).append(finding)
     blocks: list[Block] = []
-    for keys, members in groups.items():
+    for members in groups.values():
         if len(members) == 1:
             inner: tuple[Block, ...] = (
                 *_numbered_table(title, members[0]),
@@ -206,6 +221,7 @@ def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
             )
             blocks.append(Foldable(members[0].statement, inner))
             continue
+        keys = tuple(members[0].details)
         rows = tuple(
             Row((Text(str(number)), Text(_where(f)), *(Text(detail_text(f.details[key])) for key in keys)))
             for number, f in enumerate(members, start=1)
@@ -277,12 +293,11 @@ def quality_blocks(result: AnalysisResult, citations: Citations) -> tuple[Block,
                 BulletItem(Text(finding.statement, citations.cite(finding.evidence)), mark, tone, finding.limits)
             )
     items += [BulletItem(Text(sentence(note)), "attention", Tone.ATTENTION) for note in result.study.notes]
-    if result.labels is not None:
-        items += [BulletItem(Text(sentence(note)), "labels", Tone.PLAIN) for note in result.labels.notes]
-    order = {"failed": 0, "attention": 1, "not checked": 2, "labels": 3}
-    open_items = sorted((item for item in items if item.mark != "passed"), key=lambda item: order.get(item.mark, 3))
+    order = {"failed": 0, "attention": 1, "not checked": 2}
+    open_items = sorted((item for item in items if item.mark != "passed"), key=lambda item: order[item.mark])
     passed = tuple(item for item in items if item.mark == "passed")
-    if not items:
+    notes = () if result.labels is None else result.labels.notes
+    if not items and not notes:
         return (Paragraph((Text("No check was made."),)),)
     blocks: list[Block] = []
     if open_items:
@@ -291,6 +306,9 @@ def quality_blocks(result: AnalysisResult, citations: Citations) -> tuple[Block,
         blocks.append(Foldable(f"{plural(len(passed), 'check')} passed", (BulletList(passed),)))
     elif passed:
         blocks.append(BulletList(passed))
+    if notes:
+        listed = BulletList(tuple(BulletItem(Text(sentence(note))) for note in notes))
+        blocks.append(Foldable(f"Notes on the labels ({len(notes)})", (listed,)))
     return tuple(blocks)
 
 

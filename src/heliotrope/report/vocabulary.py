@@ -94,6 +94,7 @@ QUANTITY_TITLES: Mapping[str, str] = MappingProxyType(
         "ivim_d": "IVIM diffusion coefficient D",
         "ivim_f": "IVIM perfusion fraction f",
         "stir_ratio": "STIR-to-water ratio",
+        "stir_relative": "STIR over normal muscle",
         "r2_star": "R2*",
         "csa": "Cross-sectional area",
         "calcinosis_volume": "Calcinosis volume",

@@ -12,12 +12,15 @@ from scipy import ndimage
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.errors import InputError, QualityRefusal
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import LabelMap, Volume
+from heliotrope.domain.images import CARRIED, LabelMap, Volume
+from heliotrope.domain.study import Role
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.body import find_limbs
 from heliotrope.segment.position_match import apart_mm, move_of_limb
 from heliotrope.segment.registration import SURFACE_LIMIT_MM, affine_of, bent_by_images, imaged, warped
 
+ROBUST_ROLES = frozenset({Role.T1, Role.DIXON_IN_PHASE})
+"""Images whose contrast disease hardly changes; only these and a fat fraction may bend labels (spec C11)."""
 NEAR_MM = 10.0
 """Images are compared within the limb and this far around it. Project rule. [mm]"""
 JUDGED_POINTS = 500
@@ -127,7 +130,7 @@ def carry_labels(
             hint="draw labels on this image, or use tissues only",
             code="E_REGISTRATION",
         )
-    source = f"{labels.source}, carried"
+    source = f"{labels.source}{CARRIED}"
     notes = (*labels.notes, *(f"Not carried: {_misfit(limb)}." for limb in limbs if not limb.fits))
     carried = LabelMap(values, own.grid, labels.legend, source, labels.confidence, notes)
     return CarriedLabels(carried, tuple(limbs))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - the name its own documentation uses
@@ -23,7 +22,7 @@ from heliotrope.domain.comparison import PositionMatch
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
-from heliotrope.segment.registration import SAMPLING_SEED, SURFACE_LIMIT_MM, image_of
+from heliotrope.segment.registration import SAMPLING_SEED, SURFACE_LIMIT_MM, image_of, matrix_of
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -295,16 +294,7 @@ def _refined(first: _Limb, second: _Limb, start: FloatArray) -> FloatArray:
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(begin, inPlace=False)
     found = sitk.Euler3DTransform(sitk.CompositeTransform(method.Execute(fixed, moving)).GetBackTransform())
-    return _matrix(found)
-
-
-def _matrix(transform: Any) -> FloatArray:
-    center = np.asarray(transform.GetCenter())
-    turn = np.asarray(transform.GetMatrix()).reshape(3, 3)
-    matrix = np.eye(4)
-    matrix[:3, :3] = turn
-    matrix[:3, 3] = center + np.asarray(transform.GetTranslation()) - turn @ center
-    return matrix
+    return matrix_of(found)
 
 
 def _turn_deg(matrix: FloatArray) -> float:

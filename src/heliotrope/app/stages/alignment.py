@@ -16,6 +16,7 @@ from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Modality, Role, Series, Study
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.carried_labels import (
+    ROBUST_ROLES,
     CarriedLabels,
     carry_labels,
     only_outlines,
@@ -26,8 +27,6 @@ from heliotrope.segment.contrast import body_of
 from heliotrope.segment.position_match import apart_mm
 from heliotrope.segment.tissues import segment_tissues
 
-ROBUST_ROLES = frozenset({Role.T1, Role.DIXON_IN_PHASE})
-"""Images whose contrast disease hardly changes; only these may bend labels (spec C11)."""
 TISSUE_ROLES = frozenset({Role.T1, Role.DIXON_IN_PHASE, Role.T2, Role.MULTI_ECHO_T2})
 """Images on which tissues are drawn alone, for a rigid move by bone and outline."""
 

@@ -14,7 +14,7 @@ from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.calcinosis import find_calcinosis_statements
 from heliotrope.measure.calcium import measure_calcium
-from heliotrope.measure.calcium_summary import missing_calcium, summarize_calcium
+from heliotrope.measure.calcium_summary import calcium_by_muscle, missing_calcium, summarize_calcium
 from heliotrope.physics.ct_attenuation import table_calibration
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.calcium.find import METHOD, THICKEST_SLICE_MM, Calcinosis, find_calcinosis
@@ -154,6 +154,9 @@ def _run(stage_input: StageInput) -> StageOutput:
         {} if labels is None else labels.legend,
     )
     measurements = summarize_calcium(found, burdens, calibration, places)
+    if labels is not None:
+        drawn = LabelMap(frame.to_axial(labels.labels), frame.axial_grid, labels.legend, labels.source)
+        measurements = (*measurements, *calcium_by_muscle(found, burdens, drawn, calibration))
     sentence = (
         f"Calcium of the soft tissue was sought in CT above {found.threshold_hu:.0f} HU (noise "
         f"{found.noise_hu:.0f} HU), "

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from heliotrope.app.earlier_labels import carry_to_visit, read_earlier_visit, require_tissues, robust_images
 from heliotrope.app.engines import Segmenter
 from heliotrope.app.person_labels import merged, read_person_labels
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
@@ -22,6 +23,7 @@ from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.carried_labels import ROBUST_ROLES
 from heliotrope.segment.fascia import distance_to_fascia_mm
 from heliotrope.segment.label_quality import check_labels
 from heliotrope.segment.layers import Layers
@@ -223,6 +225,8 @@ def _select_any(study: Study) -> tuple[Series, ...] | Missing:
 
 
 def _run_person(given: StageInput) -> StageOutput:
+    if given.options.labels_from is not None:
+        return _run_earlier(given, Path(given.options.labels_from))
     if given.options.labels is None:
         return StageOutput(sentence="")
     person, series = read_person_labels(Path(given.options.labels), given.study)
@@ -233,6 +237,26 @@ def _run_person(given: StageInput) -> StageOutput:
         labels=labels,
         backgrounds={"labels": _background(shown)},
         quality=check_labels(labels),
+    )
+
+
+def _run_earlier(given: StageInput, folder: Path) -> StageOutput:
+    own = require_tissues(given.labels)
+    images = robust_images(given.maps.get("fat_fraction"), own.grid)
+    for series in given.study.series:
+        if series.role in ROBUST_ROLES and series.grid is not None and series.grid.is_same_as(own.grid):
+            images.setdefault(series.role, _background(given.read_volume(series)))
+    found = carry_to_visit(read_earlier_visit(folder, given.study), own, images)
+    by = None if found.by is None else found.by.replace("_", " ")
+    how = "without bending" if by is None else f"then by the images of both visits ({by}): rigid, affine and B-spline"
+    return StageOutput(
+        sentence=(
+            "Labels of muscle were carried from an earlier visit, limb by limb, rigidly by bone and outline, "
+            f"{how}; skin, fat and bone are this visit's own. No map was moved."
+        ),
+        evidence=("registration-limit",),
+        labels=found.labels,
+        quality=(*found.quality, *check_labels(found.labels)),
     )
 
 
@@ -297,6 +321,14 @@ def _shown_to(engine: Segmenter, source: str, study: Study) -> Series:
 STAGES: tuple[Stage, ...] = (
     Stage("tissues", 9, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
-    Stage(PERSON_LABELS, 2, (), _select_any, _run_person, uses=("tissues", "muscles"), reads=("labels",)),
+    Stage(
+        PERSON_LABELS,
+        3,
+        (),
+        _select_any,
+        _run_person,
+        uses=("tissues", "muscles", "fat-fraction"),
+        reads=("labels", "labels_from"),
+    ),
 )
 """Stages of this topic."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
+from heliotrope.app.stages.measurements import SEED
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.errors import GeometryError, QualityRefusal
 from heliotrope.domain.findings import Finding
@@ -83,6 +84,7 @@ def _run(given: StageInput) -> StageOutput:
     diffusion = _diffusion_weighted(given, labels)
     findings: list[Finding] = []
     measurements: list[Measurement] = []
+    generator = np.random.default_rng(SEED)
     edema = np.zeros(layers.grid.shape, dtype=bool)
     judged = np.zeros_like(edema)
     for side in Side:
@@ -98,9 +100,9 @@ def _run(given: StageInput) -> StageOutput:
             failed = ndimage.distance_transform_edt(~failed, sampling=layers.grid.spacing_mm) <= FAILED_REACH_MM / 2.0
         fascia = sample_fascia(values, inside, subcutis, failed, layers.grid)
         strands = sample_subcutis(values, subcutis, raw, layers.grid)
-        rows = layer_measurements(side, fascia, strands)
+        rows = layer_measurements(side, fascia, strands, layers.grid, generator=generator)
         measurements.extend(rows)
-        measurements.extend(measure_compartment_layers(side, fascia, strands, labels))
+        measurements.extend(measure_compartment_layers(side, fascia, strands, labels, generator=generator))
         share = None
         if fascia is not None and diffusion is not None:
             weighted = sample_fascia(diffusion, inside, subcutis, failed, layers.grid)
@@ -160,5 +162,5 @@ def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: Para
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 6, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
+    Stage("layers", 7, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
 )
