@@ -139,7 +139,7 @@ def carry_to_visit(earlier: EarlierVisit, own: LabelMap, images: Mapping[str, Vo
     values = np.where(np.isin(found.labels.labels, list(legend)), found.labels.labels, 0)
     other = [number for number, region in own.legend.items() if family(region) in NEVER_MUSCLE]
     taken = (values > 0) & (np.isin(own.labels, other) | (own.labels == 0))
-    share = 100.0 * np.count_nonzero(taken) / max(1, np.count_nonzero(values))
+    share = 100.0 * int(np.count_nonzero(taken)) / max(1, int(np.count_nonzero(values)))
     carried = replace(found.labels, labels=np.where(taken, 0, values).astype(np.uint16), legend=legend)
     return CarriedVisit(
         merged(carried, own), (*map(_check, found.limbs), _taken(share), *_turn(by), *_subject(earlier)), by

@@ -185,7 +185,8 @@ def _edema_items(
     intensities = None
     if extents is not None:
         drawn = np.full(extents.shape, ratio) if ratios is None else 1.0 + ratios
-        intensities = np.where(extents > 0, _graded(drawn, intensity_grade), 0.0)
+        grades = np.array([intensity_grade(float(value)) for value in drawn], dtype=np.float64)
+        intensities = np.where(extents > 0, grades, 0.0)
     spread = _said(fraction.value, fraction.ci95, "% edema", 1)
     brightness = (
         "no edema"
