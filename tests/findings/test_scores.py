@@ -58,7 +58,7 @@ def test_atrophy_near_its_limit_may_be_none() -> None:
 
 
 def test_the_36_group_score_counts_only_changes_of_its_own_grades() -> None:
-    rows = (_row(RIGHT, "edema_fraction", 50.0, 1.0), _row(RIGHT, "edema_excess", 0.6, 0.2, "mean"))
+    rows = (_row(RIGHT, "edema_fraction", 50.0, 1.0), _row(RIGHT, "edema_excess", 0.6, 0.1, "mean"))
     scores = _scores(*rows)
     assert float(scores["nih-iim-34/intensity"].details["may change right anterior_thigh"] or 0.0) > 0.3
     assert scores["malattia-36"].details["may change right anterior_thigh"] == 0.0
