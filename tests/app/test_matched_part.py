@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from heliotrope.app.blinding import blinded
 from heliotrope.app.compare import compare_folders
+from heliotrope.app.matched_part import unequal_naming
 from heliotrope.app.timepoints import Timepoint
 from heliotrope.cli.main import main
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.io import nifti
 from tests.app.visits import visit
 from tests.report.page import Page
 from tests.segment.test_position_match import moved_by
@@ -144,3 +149,37 @@ def test_the_seed_decides_the_letters_and_some_seed_hides_the_order() -> None:
     assert orders == [[item.folder.name for item in blinded(visits, seed)] for seed in range(8)]
     assert len({tuple(order) for order in orders}) > 2
     assert [item.name for item in blinded(visits, 0)] == ["A", "B", "C"]
+
+
+def test_a_muscle_named_over_another_length_is_not_compared(tmp_path: Path) -> None:
+    """Nothing changed, but at the second visit the left muscle is named in half of the slices: its volume is halved."""
+    folders = [visit(tmp_path / "a", range(10)), visit(tmp_path / "b", range(10))]
+    file = folders[1] / "labels.nii.gz"
+    labels = nifti.read_labels(file)
+    values = np.array(labels.labels)
+    left = labels.mask_where(structure="muscle", side=Side.LEFT)
+    fat = next(n for n, r in labels.legend.items() if r == Region("intermuscular_fat", Side.LEFT))
+    left[:, :, 5:] = False
+    values[left] = fat
+    nifti.write_labels(file, replace(labels, labels=values))
+    document = compare_folders(folders, tmp_path / "out").document
+    for quantity, statistic in (("water_t2", "mean"), ("volume", "total")):
+        rows = {row["region"]["side"]: row for row in changes(document, quantity, statistic)}
+        assert rows["right"]["verdict"] == "within measurement error"
+        assert rows["left"]["verdict"] == "not comparable"
+        assert rows["left"]["reason"] == "the left muscle is named over 80 mm and 40 mm of the limb"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "summed", "comparable"),
+    [
+        ((80.0, 72.0), True, True),
+        ((80.0, 64.0), True, False),
+        ((80.0, 64.0), False, True),
+        ((80.0, 40.0), False, False),
+    ],
+)
+def test_sums_need_nearly_the_same_length_and_means_most_of_it(
+    lengths: tuple[float, float], summed: bool, comparable: bool
+) -> None:
+    assert (not unequal_naming(Region("gracilis", Side.LEFT), *lengths, summed=summed)) is comparable

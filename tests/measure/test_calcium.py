@@ -5,10 +5,10 @@ import pytest
 
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.geometry import Grid
-from heliotrope.domain.images import Volume
+from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.units import Unit
 from heliotrope.measure.calcium import measure_calcium
-from heliotrope.measure.calcium_summary import summarize_calcium
+from heliotrope.measure.calcium_summary import calcium_by_muscle, summarize_calcium
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration, table_calibration
 from heliotrope.segment.calcium.find import find_calcinosis
 
@@ -49,3 +49,20 @@ def test_a_limb_without_calcium_measures_zero_not_missing() -> None:
     assert total["calcinosis_volume"] == 0.0
     assert total["calcinosis_mass"] == 0.0
     assert total["calcinosis_count"] == 0.0
+
+
+def test_calcium_of_a_muscle_is_its_share_and_zero_where_none_lies() -> None:
+    """The ball lies with half of its voxels in each of two muscles, and none in the third."""
+    calibration = HydroxyapatiteCalibration(1.5, "test", True)
+    found = find_calcinosis(limb_with_a_ball(5.0, 450.0))
+    burdens = measure_calcium(found, calibration)
+    values = np.zeros(found.numbers.shape, dtype=np.uint16)
+    values[:, :60], values[:, 60:], values[:20] = 1, 2, 3
+    legend = {1: Region("gracilis"), 2: Region("sartorius"), 3: Region("soleus")}
+    labels = LabelMap(values, Grid.from_spacing(values.shape, (1.0, 1.0, 1.0)), legend, "drawn")
+    rows = calcium_by_muscle(found, burdens, labels, calibration)
+    mass = {r.region.structure: r.value for r in rows if r.quantity == "calcinosis_mass"}
+    assert mass["soleus"] == 0.0
+    assert float(mass["gracilis"] or 0) + float(mass["sartorius"] or 0) == pytest.approx(burdens[0].mass_mg)
+    assert mass["gracilis"] == pytest.approx(mass["sartorius"], rel=0.35)
+    assert all(row.ci95 is not None and row.ci95[0] <= (row.value or 0.0) <= row.ci95[1] for row in rows)

@@ -189,7 +189,8 @@ _SUPPORTING_ENDINGS = (
     "_field",
     "field_map",
     "signal_fraction",
-    "r2_star",
+    "r2star",
+    "margin_loss",
 )
 
 
