@@ -138,12 +138,17 @@ def _fat_finding(row: Measurement, rows: Sequence[Measurement]) -> Finding:
     return Finding(FindingKind.FAT, Truth.of(fatty), text, (region,), (row,), tuple(limits), ("fat-grades",), details)
 
 
+def compartments_told_by_muscles(rows: Sequence[Measurement]) -> bool:
+    """Whether compartments are the sum of named muscles; found by geometry alone, sides differ by more than muscle."""
+    areas = (row.region.structure for row in rows if row.quantity == "contractile_area" and row.value is not None)
+    return any(STRUCTURES[name].kind is StructureKind.MUSCLE for name in areas)
+
+
 def atrophy_findings(rows: Sequence[Measurement]) -> tuple[Finding, ...]:
     """Contractile area of a muscle or compartment against the other side."""
     areas = {r.region: r for r in rows if r.quantity == "contractile_area" and r.value is not None}
     findings = []
-    # compartments found by geometry alone differ between sides by more than muscle does
-    drawn = any(STRUCTURES[region.structure].kind is StructureKind.MUSCLE for region in areas)
+    drawn = compartments_told_by_muscles(rows)
     for structure in dict.fromkeys(region.structure for region in areas):
         if STRUCTURES[structure].kind is StructureKind.COMPARTMENT and not drawn:
             continue

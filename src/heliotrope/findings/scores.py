@@ -14,7 +14,7 @@ from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.whole_body import INVENTORY, N_COMPARTMENTS, inventory_regions
 from heliotrope.findings.change import REPEATABILITY
-from heliotrope.findings.damage import ATROPHY_SHARE, fat_grade
+from heliotrope.findings.damage import ATROPHY_SHARE, compartments_told_by_muscles, fat_grade
 
 FloatArray = NDArray[np.float64]
 
@@ -214,6 +214,7 @@ def _edema_items(
 def _binary_items(rows: Sequence[Measurement], generator: np.random.Generator) -> Mapping[str, list[Item]]:
     """Fascia, subcutis and atrophy, 0 or 1, of every compartment in which they were measured."""
     found: dict[str, list[Item]] = {"fascia": [], "subcutis": [], "atrophy": []}
+    drawn = compartments_told_by_muscles(rows)
     for region in inventory_regions():
         for name, quantity in (("fascia", "fascia_extent"), ("subcutis", "subcutis_extent")):
             row = _value(rows, region, quantity)
@@ -221,6 +222,8 @@ def _binary_items(rows: Sequence[Measurement], generator: np.random.Generator) -
                 grade = int(row.value > LAYER_PERCENT)
                 moved = _graded(_draws(row, generator), lambda value: int(value > LAYER_PERCENT))
                 found[name].append(Item(region, grade, _share(moved, grade), _said(row.value, row.ci95, "%", 1)))
+        if not drawn:
+            continue
         areas = [_value(rows, Region(region.structure, side), "contractile_area") for side in (region.side, *Side)]
         values = [row.value for row in areas if row is not None and row.value is not None]
         if len(values) == len(areas) and max(values) > 0:

@@ -67,6 +67,9 @@ OWN_SECTION = (FindingKind.BIOPSY_SITE, FindingKind.SCORE, FindingKind.DIFFERENT
 ITEM_KEY = "lesion"
 """Detail that numbers one of many lesions."""
 
+UPRIGHT_MEMBERS, UPRIGHT_KEYS = 4, 6
+"""At most so many findings, of more details than this, stand in columns beside each other."""
+
 _SMALL = {StructureKind.MUSCLE, StructureKind.COMPARTMENT}
 _GROUP_SIDES: tuple[Side | None, ...] = (Side.RIGHT, Side.LEFT, None)
 
@@ -222,6 +225,9 @@ def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
             blocks.append(Foldable(members[0].statement, inner))
             continue
         keys = tuple(members[0].details)
+        if len(members) <= UPRIGHT_MEMBERS and len(keys) > UPRIGHT_KEYS:
+            blocks.append(_upright(title, members, keys))
+            continue
         rows = tuple(
             Row((Text(str(number)), Text(_where(f)), *(Text(detail_text(f.details[key])) for key in keys)))
             for number, f in enumerate(members, start=1)
@@ -229,6 +235,14 @@ def detail_blocks(title: str, findings: Sequence[Finding]) -> tuple[Block, ...]:
         columns = (Column("No."), Column("Region"), *(Column(detail_title(key)) for key in keys))
         blocks.append(Table(f"{title}: each one", columns, rows))
     return tuple(blocks)
+
+
+def _upright(title: str, members: Sequence[Finding], keys: Sequence[str]) -> Table:
+    """Few findings of many details: one column each, so that the table is no wider than a page."""
+    columns = (Column("Detail"), *(Column(f"{number}", numeric=True) for number in range(1, len(members) + 1)))
+    where = Row((Text("Region"), *(Text(_where(f)) for f in members)))
+    rows = (Row((Text(detail_title(key)), *(Text(detail_text(f.details[key])) for f in members))) for key in keys)
+    return Table(f"{title}: each one", columns, (where, *rows))
 
 
 def _plain_facts(finding: Finding) -> tuple[Facts, ...]:
