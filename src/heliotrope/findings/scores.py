@@ -214,7 +214,7 @@ def _edema_items(
 def _binary_items(rows: Sequence[Measurement], generator: np.random.Generator) -> Mapping[str, list[Item]]:
     """Fascia, subcutis and atrophy, 0 or 1, of every compartment in which they were measured."""
     found: dict[str, list[Item]] = {"fascia": [], "subcutis": [], "atrophy": []}
-    drawn = compartments_told_by_muscles(rows)
+    told = compartments_told_by_muscles(rows)
     for region in inventory_regions():
         for name, quantity in (("fascia", "fascia_extent"), ("subcutis", "subcutis_extent")):
             row = _value(rows, region, quantity)
@@ -222,7 +222,7 @@ def _binary_items(rows: Sequence[Measurement], generator: np.random.Generator) -
                 grade = int(row.value > LAYER_PERCENT)
                 moved = _graded(_draws(row, generator), lambda value: int(value > LAYER_PERCENT))
                 found[name].append(Item(region, grade, _share(moved, grade), _said(row.value, row.ci95, "%", 1)))
-        if not drawn:
+        if not told:
             continue
         areas = [_value(rows, Region(region.structure, side), "contractile_area") for side in (region.side, *Side)]
         values = [row.value for row in areas if row is not None and row.value is not None]
