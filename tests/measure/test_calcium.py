@@ -59,7 +59,7 @@ def test_calcium_of_a_muscle_is_its_share_and_zero_where_none_lies() -> None:
     values = np.zeros(found.numbers.shape, dtype=np.uint16)
     values[:, :60], values[:, 60:], values[:20] = 1, 2, 3
     legend = {1: Region("gracilis"), 2: Region("sartorius"), 3: Region("soleus")}
-    labels = LabelMap(values, Grid.from_spacing(values.shape, (1.0, 1.0, 1.0)), legend, "drawn")
+    labels = LabelMap(values, Grid.from_spacing((120, 120, 40), (1.0, 1.0, 1.0)), legend, "drawn")
     rows = calcium_by_muscle(found, burdens, labels, calibration)
     mass = {r.region.structure: r.value for r in rows if r.quantity == "calcinosis_mass"}
     assert mass["soleus"] == 0.0
