@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import StageInput, StageOutput
 from heliotrope.app.stages.calcinosis import STAGES
 from heliotrope.domain.anatomy import Region
+from heliotrope.domain.images import LabelMap
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.study import Acquisition, Modality, Role
 from heliotrope.io import read_study, read_volume
@@ -109,3 +111,19 @@ def test_a_limb_cut_by_the_image_edge_is_measured_and_said(tmp_path: Path) -> No
     assert passed is False
     assert "cut by the image edge" in words
     assert np.isclose(volume_ml(output), 0.268, rtol=0.4)
+
+
+@pytest.mark.parametrize(("structure", "counted"), [("femur", False), ("bone", True)])
+def test_bones_that_labels_name_are_bone_and_the_tissue_bone_is_no_proof(
+    tmp_path: Path, structure: str, counted: bool
+) -> None:
+    scene = limb()
+    analyzed(tmp_path, scene)
+    study = read_study(tmp_path)
+    selected = STAGES[0].select(study)
+    assert not isinstance(selected, Missing)
+    volume = read_volume(selected[0])
+    dense = (np.asarray(volume.data) > 150.0).astype(np.uint16)
+    labels = LabelMap(dense, volume.grid, {1: Region(structure)}, source="engine")
+    output = STAGES[0].run(StageInput(study, selected, AnalyzeOptions(), read_volume, labels=labels))
+    assert (volume_ml(output) > 0.15) is counted

@@ -168,3 +168,17 @@ def test_thighs_that_touch_keep_their_sides() -> None:
         TissuePlane.INTERMUSCULAR,
         TissuePlane.DEEP,
     }
+
+
+@pytest.mark.parametrize("in_trunk", [True, False])
+def test_a_small_round_deep_piece_is_a_phlebolith_beside_pelvic_bone_and_calcium_in_a_limb(in_trunk: bool) -> None:
+    scene = Scene(SIZE)
+    scene.limb(radius=55.0, bone=False)
+    if in_trunk:
+        scene.small_bone((-22.0, 12.0, 0.0), (20.0, 18.0, 18.0))
+    else:
+        scene.shaft((-14.0, 8.0))
+    scene.ball((12.0, -8.0, 0.0), 2.4, 800.0)
+    found = find_calcinosis(scene.scan())
+    assert (volume_mm3(found) > 20.0) is not in_trunk
+    assert (excluded_mm3(found, Exclusion.PHLEBOLITH) > 20.0) is in_trunk

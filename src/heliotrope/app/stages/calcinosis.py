@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
-from heliotrope.domain.anatomy import Region, Side, TissuePlane
+from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind, TissuePlane
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Missing
@@ -139,23 +140,30 @@ def _run(stage_input: StageInput) -> StageOutput:
     stored = stage_input.read_volume(series)
     frame = AxialFrame.of(stored.grid)
     axial = Volume(frame.to_axial(stored.data), frame.axial_grid, Unit.HOUNSFIELD)
+    labels = _on_grid(stage_input.labels, stored.grid)
+    drawn = (
+        None
+        if labels is None
+        else LabelMap(frame.to_axial(labels.labels), frame.axial_grid, labels.legend, labels.source)
+    )
     found = find_calcinosis(
-        axial, slice_thickness_mm=acquisition.slice_thickness_mm, contrast=acquisition.contrast_agent
+        axial,
+        slice_thickness_mm=acquisition.slice_thickness_mm,
+        contrast=acquisition.contrast_agent,
+        known_bones=None if drawn is None else _named_bones(drawn),
     )
     calibration = table_calibration(acquisition.tube_voltage_kv)
     burdens = measure_calcium(found, calibration)
-    labels = _on_grid(stage_input.labels, stored.grid)
     places = name_places(
         found.numbers,
         found.components,
         found.cavity,
         found.spacing,
-        None if labels is None else frame.to_axial(labels.labels),
-        {} if labels is None else labels.legend,
+        None if drawn is None else drawn.labels,
+        {} if drawn is None else drawn.legend,
     )
     measurements = summarize_calcium(found, burdens, calibration, places)
-    if labels is not None:
-        drawn = LabelMap(frame.to_axial(labels.labels), frame.axial_grid, labels.legend, labels.source)
+    if drawn is not None:
         measurements = (*measurements, *calcium_by_muscle(found, burdens, drawn, calibration))
     sentence = (
         f"Calcium of the soft tissue was sought in CT above {found.threshold_hu:.0f} HU (noise "
@@ -180,6 +188,14 @@ def _on_grid(labels: LabelMap | None, grid: Grid) -> LabelMap | None:
         return labels
     frames = {labels.grid.frame_of_reference_uid, grid.frame_of_reference_uid}
     return resample_labels(labels, grid) if len(frames) == 1 and None not in frames else None
+
+
+def _named_bones(labels: LabelMap) -> NDArray[np.bool_] | None:
+    """Single bones (femur, sacrum) that an engine or a person named; the tissue ``bone`` rests on density alone and
+    would take calcium along.
+    """
+    numbers = [n for n, region in labels.legend.items() if STRUCTURES[region.structure].kind is StructureKind.BONE]
+    return np.isin(labels.labels, numbers) if numbers else None
 
 
 def plane_map(found: Calcinosis, frame: AxialFrame) -> ParametricMap:

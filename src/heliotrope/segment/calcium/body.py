@@ -17,6 +17,9 @@ SKIN_LIMIT_HU = -350.0
 GAS_HU = -400.0
 """Below this inside the body: gas. [HU]"""
 
+FOLD_HU = -250.0
+"""Below this, voxels of air in a narrow skin fold are still told from fat. [HU]"""
+
 _TABLE_RADIUS_MM = 5.0
 _LEAST_BODY_ML = 20.0
 
@@ -81,12 +84,12 @@ def find_body(hu: NDArray[np.float32], spacing: Spacing) -> Body:
 
 
 def _gas(hu: NDArray[np.float32], mask: Mask) -> Mask:
-    """Gas that has no way out: air of a skin fold, closed in one slice, is open in the next."""
-    empty = hu < GAS_HU
-    numbers, count = ndimage.label(empty)
+    """Gas that has no way out: air of a skin fold, closed in one slice, is open in the next or through its neck."""
+    open_ = hu < FOLD_HU
+    numbers, count = ndimage.label(open_)
     outside = np.zeros(count + 1, dtype=bool)
-    outside[np.unique(numbers[empty & ~mask])] = True
-    return np.asarray(empty & mask & ~outside[numbers])
+    outside[np.unique(numbers[open_ & ~mask])] = True
+    return np.asarray((hu < GAS_HU) & mask & ~outside[numbers])
 
 
 def skin_depth(mask: Mask, spacing: Spacing) -> NDArray[np.float32]:

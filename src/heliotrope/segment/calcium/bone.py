@@ -88,7 +88,11 @@ class Skeleton:
 
 
 def find_skeleton(
-    hu: NDArray[np.float32], body: Mask, skin_depth_mm: NDArray[np.float32], spacing: Spacing
+    hu: NDArray[np.float32],
+    body: Mask,
+    skin_depth_mm: NDArray[np.float32],
+    spacing: Spacing,
+    known: Mask | None = None,
 ) -> Skeleton:
     """Bones, from what dense components enclose.
 
@@ -101,6 +105,8 @@ def find_skeleton(
         Distance to the skin. [mm]
     spacing : tuple of 3 floats
         [mm]
+    known : bool array or None
+        Bones that labels name; added to what is found.
 
     Notes
     -----
@@ -136,6 +142,8 @@ def find_skeleton(
             small.append(bone)
         elif (piece := as_phalanx(hu[box], filled, box, spacing)) is not None:
             unresolved.append(piece)
+    if known is not None:
+        mask |= known & body
     join_small_bones(mask, small, unresolved, spacing)
     mask = _fill(mask, (slice(0, 10**6),) * 3, hu.shape, spacing) & body if mask.any() else mask
     rim_mm = 1.6 + 0.25 * max(spacing[2] - 1.0, 0.0)

@@ -9,11 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from heliotrope.domain.errors import QualityRefusal
 from heliotrope.physics.ct_attenuation import CALCIUM_THRESHOLD_HU, METAL_HU
 from heliotrope.segment.calcium.body import Body
 from heliotrope.segment.calcium.bone import Skeleton
-from heliotrope.segment.calcium.geometry import Box, Mask, Spacing, dilate, distance_to, grow_box, label, smooth
+from heliotrope.segment.calcium.geometry import (
+    Box,
+    Mask,
+    Spacing,
+    dilate,
+    distance_to,
+    grow_box,
+    label,
+    opened_in_plane,
+    smooth,
+)
+from heliotrope.segment.calcium.tissue import NOISE_FACTOR, Tissue, raise_in_skin
 from heliotrope.segment.calcium.vessels import looks_like_artery_wall, looks_like_contrast_lumen
 
 HYSTERESIS_HU = 70.0
@@ -21,12 +31,6 @@ HYSTERESIS_HU = 70.0
 
 LEAST_VOLUME_MM3 = 2.0
 """Smallest component. [mm3]"""
-
-NOISE_FACTOR = 4.0
-"""Threshold above the muscle's median, in standard deviations; 6 where contrast was given."""
-
-NOISE_FACTOR_CONTRAST = 6.0
-"""As `NOISE_FACTOR`, with contrast medium."""
 
 NOISY_HU = 30.0
 """Above this noise, calcium is also sought after stronger smoothing. [HU]"""
@@ -39,14 +43,13 @@ _NOISY_LEAST_MM3 = 40.0
 _NOISY_HYSTERESIS_HU = 25.0
 _DEEP_MM = 30.0
 _TRUNK_BONE_MM2 = 300.0
+_PELVIC_BONE_MM2 = 1200.0
 _SIGHT_MM = 160.0
 _WAYS = 24
 _BONE_END_HALF_WIDTH_MM = 3.5
 _TUBE_LENGTH_MM = 30.0
 _BESIDE_BODY_HU = -300.0
 _BUMP_MM = 8.0
-_SKIN_LAYERS_MM = 4.0
-_EXOSKELETON_HU = 350.0
 _BESIDE_ARTERY_MM = 3.0
 _ALONG_ARTERY_MM = 20.0
 _LARGEST_WALL_PIECE_MM3 = 60.0
@@ -68,28 +71,6 @@ class Exclusion(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Tissue:
-    """What the soft tissue reads and how noisy it is.
-
-    Parameters
-    ----------
-    muscle_hu : float
-        Median of lean tissue. [HU]
-    noise_hu : float
-        Standard deviation in lean tissue, robust. [HU]
-    threshold : float32 array
-        Local threshold for calcium. [HU]
-    smoothed : float32 array
-        CT after 0.6 mm smoothing. [HU]
-    """
-
-    muscle_hu: float
-    noise_hu: float
-    threshold: NDArray[np.float32]
-    smoothed: NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
 class Candidates:
     """Components of calcium and of everything that was kept out.
 
@@ -108,96 +89,6 @@ class Candidates:
     count: int
     excluded: NDArray[np.uint8]
     excluded_mm3: dict[Exclusion, float]
-
-
-def read_tissue(
-    hu: NDArray[np.float32], body: Body, skeleton: Skeleton, cavity: Mask, spacing: Spacing, *, contrast: bool
-) -> Tissue:
-    """Muscle's attenuation, noise, and the local threshold for calcium.
-
-    Raises
-    ------
-    QualityRefusal
-        Too little lean tissue, or lean tissue that does not read like muscle: wrong rescale or no CT.
-    """
-    _require_hounsfield(hu, body)
-    smoothed = smooth(hu, 0.6, spacing)
-    broad = smooth(hu, 1.6, spacing)
-    lean = body.mask & ~skeleton.mask & ~cavity & (broad > -10) & (broad < 110) & (body.skin_depth_mm > 8.0)
-    lean &= ~skeleton.rim
-    if float(lean.sum()) * float(np.prod(spacing)) < 2000.0:
-        raise QualityRefusal(
-            "CT: less than 2 mL of tissue reads between -10 and 110 HU below the skin",
-            hint="check rescale slope and intercept: muscle must read about 50 HU",
-            code="E_HOUNSFIELD",
-        )
-    values = hu[lean]
-    muscle = float(np.median(values))
-    noise = 1.4826 * float(np.median(np.abs(values - muscle)))
-    residual = np.where(lean, np.clip(hu - muscle, -300, 80), 0).astype(np.float32)
-    sizes = [max(3, int(24.0 / s) | 1) for s in spacing]
-    weight = ndimage.uniform_filter(lean.astype(np.float32), sizes)
-    power = ndimage.uniform_filter(residual * residual * (residual > 0), sizes)
-    positive = ndimage.uniform_filter((lean & (residual > 0)).astype(np.float32), sizes)
-    local = np.where(weight > 0.05, np.sqrt(power / np.maximum(positive, 1e-3)), noise)
-    local = np.clip(local, noise, 2.5 * noise).astype(np.float32)
-    factor = NOISE_FACTOR_CONTRAST if contrast else NOISE_FACTOR
-    threshold = np.maximum(CALCIUM_THRESHOLD_HU, muscle + factor * local).astype(np.float32)
-    _raise_in_skin(threshold, hu, body, factor * noise, min(spacing[:2]))
-    return Tissue(muscle, noise, threshold, smoothed)
-
-
-def _raise_in_skin(
-    threshold: NDArray[np.float32], hu: NDArray[np.float32], body: Body, rise_hu: float, step_mm: float
-) -> None:
-    """Sharp kernels overshoot at the skin: there calcium must rise above the skin's own layer of equal depth.
-
-    A layer that reads above 350 HU over half of the body is calcified itself and raises nothing.
-    """
-    shallow = body.mask & (body.skin_depth_mm <= _SKIN_LAYERS_MM)
-    values, layers = hu[shallow], (body.skin_depth_mm[shallow] / step_mm).astype(np.int32)
-    raised = threshold[shallow]
-    for layer in np.unique(layers):
-        here = layers == layer
-        middle = float(np.median(values[here]))
-        if middle < _EXOSKELETON_HU:
-            raised[here] = np.maximum(raised[here], middle + rise_hu)
-    threshold[shallow] = raised
-
-
-def _opened_in_plane(plane: Mask, radius_mm: float, spacing: Spacing) -> Mask:
-    padded = np.pad(plane, 1, mode="edge")
-    inner = ndimage.distance_transform_edt(padded, sampling=spacing[:2]) > radius_mm
-    if not inner.any():
-        return np.zeros_like(plane)
-    near = ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= radius_mm
-    return np.asarray(near[1:-1, 1:-1] & plane)
-
-
-def _require_hounsfield(hu: NDArray[np.float32], body: Body) -> None:
-    """Body tissue must read like fat and muscle, and the air beside it like air."""
-    beside = hu[~ndimage.binary_dilation(body.mask, iterations=3)]
-    darkest = float(np.percentile(hu[::2, ::2, ::2], 0.5))
-    air = -1000.0 if darkest > -250.0 else max(darkest, -1000.0)
-    # the darkest tenth: cushions and sheets lie beside the body too
-    air = float(np.percentile(beside, 10)) if beside.size > 500 else air
-    if not -1150.0 < air < -700.0:
-        raise QualityRefusal(
-            f"CT: air beside the body reads {air:.0f} HU (-1150 to -700 HU needed)",
-            hint="check rescale slope and intercept: air must read about -1000 HU",
-            code="E_HOUNSFIELD",
-        )
-    values = hu[body.mask & ~body.gas]
-    soft = float(((values > -190) & (values < 150)).mean())
-    counts, edges = np.histogram(values[(values > -25) & (values < 250)], bins=55)
-    peak = float(edges[int(np.argmax(ndimage.uniform_filter1d(counts.astype(float), 3)))]) if counts.sum() else 0.0
-    if soft < 0.5 or not 5.0 <= peak <= 110.0:
-        raise QualityRefusal(
-            f"CT: {100 * soft:.0f} % of the body reads between -190 and 150 HU, lean tissue peaks at {peak:.0f} HU "
-            "(at least 50 % and 5 to 110 HU needed)",
-            hint="check rescale slope and intercept: fat must read about -100 HU, muscle about 50 HU",
-            code="E_HOUNSFIELD",
-        )
 
 
 def find_candidates(
@@ -243,18 +134,19 @@ def find_candidates(
         member = numbers[box] == n
         reason = surroundings.reason(member, box)
         remainder = member
-        if reason is None:
+        if reason is None or reason is Exclusion.BODY_CAVITY:
+            # beside the bones that bound a cavity it is their margin
             in_rim = member & (skeleton.rim | skeleton.joints)[box]
             remainder = member & ~in_rim
             if in_rim.any():
                 excluded[box][in_rim] = 1 + reasons.index(Exclusion.JUXTACORTICAL)
                 volumes[Exclusion.JUXTACORTICAL] += float(in_rim.sum()) * voxel
-            if remainder.any():
-                kept += 1
-                out[box][remainder] = kept
-        else:
-            excluded[box][member] = 1 + reasons.index(reason)
-            volumes[reason] += float(member.sum()) * voxel
+        if reason is not None:
+            excluded[box][remainder] = 1 + reasons.index(reason)
+            volumes[reason] += float(remainder.sum()) * voxel
+        elif remainder.any():
+            kept += 1
+            out[box][remainder] = kept
     found_so_far = Candidates(out, kept, excluded, volumes)
     kept = _drop_beside_small_bones(found_so_far, kept, body, spacing)
     kept = _drop_along_arteries(found_so_far, kept, body, spacing)
@@ -332,7 +224,7 @@ def _faint(
     values = even[quiet]
     noise = 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else tissue.noise_hu
     limit = np.full(hu.shape, max(CALCIUM_THRESHOLD_HU, tissue.muscle_hu + NOISE_FACTOR * noise), np.float32)
-    _raise_in_skin(limit, even, body, NOISE_FACTOR * noise, min(spacing[:2]))
+    raise_in_skin(limit, even, body, NOISE_FACTOR * noise, min(spacing[:2]))
     return _hysteresis(even - limit, soft, _NOISY_HYSTERESIS_HU, _NOISY_LEAST_MM3, float(np.prod(spacing)))
 
 
@@ -387,6 +279,8 @@ class _Surroundings:
         long, _, thin = self._extents(member)
         compact = long < 3.0 * max(thin, *self.spacing)
         deep = float(np.median(self.body.skin_depth_mm[box][member])) > 8.0
+        # centers of coarse voxels lie farther apart than what is in them
+        near -= max(max(self.spacing[:2]) - 1.0, 0.0)
         sesamoid = near < 9.0 and volume < 3000.0 and long < 25.0 and compact and deep
         from_irregular = float(self.irregular_distance[box][member].min())
         at_end = end < 25.0 or from_irregular < 9.0
@@ -400,11 +294,15 @@ class _Surroundings:
     def _phlebolith(self, member: Mask, box: Box) -> bool:
         """Small, round, deep, alone, at the level of pelvis or trunk."""
         levels = slice(max(box[2].start - 2, 0), box[2].stop + 2)
-        bone = self.skeleton.irregular[:, :, levels].sum(axis=(0, 1)).max() * self.spacing[0] * self.spacing[1]
+        trabecular, irregular = (
+            float(mask[:, :, levels].sum(axis=(0, 1)).max()) * self.spacing[0] * self.spacing[1]
+            for mask in (self.skeleton.trabecular, self.skeleton.irregular)
+        )
+        of_trunk = trabecular > _TRUNK_BONE_MM2 or irregular > _PELVIC_BONE_MM2
         long, _, thin = self._extents(member)
         deep = float(np.median(self.body.skin_depth_mm[box][member])) > 35.0
         small = long < 7.0 + 0.8 * self.spacing[2] and long < 2.2 * max(thin, self.spacing[2])
-        return bool(deep and small and bone > _TRUNK_BONE_MM2 and float(self.bone_distance[box][member].min()) > 8.0)
+        return bool(deep and small and of_trunk and float(self.bone_distance[box][member].min()) > 8.0)
 
     def _behind_bone(self, member: Mask, box: Box) -> bool:
         """Deep to the skeleton of the trunk: few straight ways to the skin, many onto bone."""
@@ -484,7 +382,7 @@ class _Surroundings:
             return True
         outline = np.zeros_like(framed)
         for k in np.flatnonzero(framed.any(axis=(0, 1))):
-            outline[:, :, k] = _opened_in_plane(self.body.mask[wide][:, :, k], _BUMP_MM, self.spacing)
+            outline[:, :, k] = opened_in_plane(self.body.mask[wide][:, :, k], _BUMP_MM, self.spacing)
         return float((framed & ~outline).sum()) > 0.5 * float(member.sum())
 
     def _extents(self, member: Mask) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.segment.calcium.body import find_body, skin_depth, split_limbs
 from heliotrope.segment.calcium.bone import Skeleton, find_skeleton
-from heliotrope.segment.calcium.candidates import Exclusion, find_candidates, read_tissue
+from heliotrope.segment.calcium.candidates import Exclusion, find_candidates
 from heliotrope.segment.calcium.cavity import find_cavity
 from heliotrope.segment.calcium.components import CalciumShape, Component, PlaneDetail, Setting, describe
 from heliotrope.segment.calcium.fascia import find_surfaces, lean_compartment
@@ -29,6 +29,7 @@ from heliotrope.segment.calcium.geometry import (
     label,
 )
 from heliotrope.segment.calcium.local_shape import local_shape
+from heliotrope.segment.calcium.tissue import read_tissue
 
 METHOD = "ct-calcinosis/1"
 
@@ -97,7 +98,11 @@ class Calcinosis:
 
 
 def find_calcinosis(
-    volume: Volume, *, slice_thickness_mm: float | None = None, contrast: bool | None = None
+    volume: Volume,
+    *,
+    slice_thickness_mm: float | None = None,
+    contrast: bool | None = None,
+    known_bones: Mask | None = None,
 ) -> Calcinosis:
     """Find, place and name calcifications of the soft tissue.
 
@@ -109,6 +114,8 @@ def find_calcinosis(
         From (0018,0050); the slice spacing is used when it is larger or the thickness unknown. [mm]
     contrast : bool or None
         Contrast medium was given; None when the header is silent, then none is assumed.
+    known_bones : bool array (x, y, z) or None
+        Bones named by labels of an engine or a person; None leaves them to texture and connectivity.
 
     Raises
     ------
@@ -127,7 +134,7 @@ def find_calcinosis(
             code="E_SLICE_THICKNESS",
         )
     body = find_body(hu, spacing)
-    skeleton = find_skeleton(hu, body.mask, body.skin_depth_mm, spacing)
+    skeleton = find_skeleton(hu, body.mask, body.skin_depth_mm, spacing, known_bones)
     cavity = find_cavity(hu, body, skeleton, spacing)
     tissue = read_tissue(hu, body, skeleton, cavity, spacing, contrast=bool(contrast))
     candidates = find_candidates(hu, body, skeleton, cavity, tissue, spacing, contrast=bool(contrast))

@@ -58,6 +58,16 @@ def opened(mask: Mask, radius_mm: float, spacing: Spacing) -> Mask:
     return dilate(inner, radius_mm, spacing) & mask
 
 
+def opened_in_plane(plane: Mask, radius_mm: float, spacing: Spacing) -> Mask:
+    """One slice without its parts thinner than twice a radius; the edge of the image is no outside."""
+    padded = np.pad(plane, 1, mode="edge")
+    inner = ndimage.distance_transform_edt(padded, sampling=spacing[:2]) > radius_mm
+    if not inner.any():
+        return np.zeros_like(plane)
+    near = ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= radius_mm
+    return np.asarray(near[1:-1, 1:-1] & plane)
+
+
 def bounding_box(mask: Mask, spacing: Spacing, *, margin_mm: float = 0.0) -> Box | None:
     """Smallest box around a mask, with a margin; None for an empty mask."""
     slices = []
