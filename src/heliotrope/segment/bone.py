@@ -118,12 +118,14 @@ def find_bones(
     depth = depth_mm(limb, spacing_mm)
     fatty = (fat > 0.5) & ~void & (depth > 3.0)
     inner = depth_mm(fatty, spacing_mm, open_border=False)
+    least = min(1.8, 1.01 * min(spacing_mm))
     spots = peak_local_max(
         ndimage.gaussian_filter(inner, 0.6),
         min_distance=max(1, round(3.0 / max(spacing_mm))),
-        threshold_abs=min(1.8, 1.01 * min(spacing_mm)),
+        threshold_abs=least,
         num_peaks=24,
     )
+    spots = np.concatenate([_middles_of_islands(fatty, inner, spacing_mm, least), spots])
     found: list[Bone] = []
     for x, y in spots:
         bone = _trace(brightness, fat, (float(x), float(y)), spacing_mm)
@@ -142,6 +144,30 @@ def find_bones(
         if len(chosen) < MAX_BONES and not any((bone.outer & other.outer).any() for other in chosen):
             chosen.append(bone)
     return tuple(chosen)
+
+
+def _middles_of_islands(
+    fatty: NDArray[np.bool_], inner: NDArray[np.float32], spacing_mm: tuple[float, float], least_mm: float
+) -> NDArray[np.int64]:
+    """Deepest pixels (n, 2) of separate pieces of fat no larger than a bone, as marrow is, the thickest first.
+
+    Thick subcutaneous fat has many places as deep as marrow and must not crowd it out.
+    """
+    pieces, count = ndimage.label(fatty)
+    if count == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    numbers = np.arange(1, count + 1)
+    areas = np.bincount(pieces.ravel())[1:] * spacing_mm[0] * spacing_mm[1]
+    depths = np.asarray(ndimage.maximum(inner, pieces, numbers))
+    fit = np.flatnonzero((areas <= np.pi * LARGEST_RADIUS_MM**2) & (depths > least_mm))
+    chosen = numbers[fit[np.argsort(-depths[fit])][:MOST_ISLANDS]]
+    if chosen.size == 0:
+        return np.zeros((0, 2), dtype=np.int64)
+    return np.asarray(ndimage.maximum_position(inner, pieces, chosen), dtype=np.int64).reshape(-1, 2)
+
+
+MOST_ISLANDS = 6
+"""Separate pieces of fat tried as marrow in a slice. Project rule."""
 
 
 def find_dark_bones(

@@ -44,6 +44,10 @@ class Contrast:
         Gas within the body, where the modality shows it (CT).
     marrow : bool array (x, y, z) or None
         Part of `bone` that is marrow or spongy bone, where the signal itself tells (CT).
+    vessel : bool array (x, y, z) or None
+        Lumens full of contrast medium, where the modality shows them (CT); None where they must be found by shape.
+    inflow : bool
+        True where lean tissue brighter than muscle is blood: gradient echoes, on which edema is not bright.
     """
 
     brightness: NDArray[np.float32]
@@ -57,6 +61,8 @@ class Contrast:
     fat_to_lean: float = 1.0
     gas: NDArray[np.bool_] | None = None
     marrow: NDArray[np.bool_] | None = None
+    vessel: NDArray[np.bool_] | None = None
+    inflow: bool = False
 
 
 def smooth_within(
@@ -241,7 +247,8 @@ def from_share(
     image = np.asarray(signal, dtype=np.float32)
     known = np.isfinite(share)
     fat = np.clip(np.where(known, share, 0.0), 0.0, 1.0)
-    return _with_voids(image, fat, body_of(np.where(np.isfinite(image), image, 0.0), spacing_mm), spacing_mm, name)
+    body = body_of(np.where(np.isfinite(image), image, 0.0), spacing_mm)
+    return replace(_with_voids(image, fat, body, spacing_mm, name), inflow=True)
 
 
 def from_water(signal: NDArray[np.floating], spacing_mm: tuple[float, float], name: str) -> Contrast:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.domain.errors import QualityRefusal, UnitError
+from heliotrope.segment.calcium.vessels import looks_like_contrast_lumen
 from heliotrope.segment.contrast import Contrast, fill_slices
 
 AIR_HU = -350.0
@@ -301,5 +302,27 @@ def from_ct(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) ->
     share = np.where(body & ~gas & ~bone.mask, fat_share(quiet), 0.0).astype(np.float32)
     brightness = np.where(body & ~gas, 1.0, 0.0).astype(np.float32)
     return Contrast(
-        brightness, share, body, gas | dense, "CT", bone=bone.mask, neutral=dense, gas=gas, marrow=bone.marrow
+        brightness,
+        share,
+        body,
+        gas | dense,
+        "CT",
+        bone=bone.mask,
+        neutral=dense,
+        gas=gas,
+        marrow=bone.marrow,
+        vessel=_contrast_lumens(quiet, dense, spacing_mm),
     )
+
+
+def _contrast_lumens(
+    quiet: NDArray[np.float32], dense: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Vessels full of contrast medium among what is dense and no bone; none without contrast medium."""
+    lumens = np.zeros_like(dense)
+    pieces, _ = ndimage.label(dense, structure=np.ones((3, 3, 3)))
+    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
+        member = pieces[box] == number
+        if looks_like_contrast_lumen(quiet[box], member, spacing_mm, length_mm=dense.shape[2] * spacing_mm[2]):
+            lumens[box] |= member
+    return lumens

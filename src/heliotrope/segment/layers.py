@@ -19,11 +19,14 @@ from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE, Slic
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
 from heliotrope.segment.level import THIGH_AREA_CM2, Level, recognize_level
+from heliotrope.segment.vessels import Vessels, find_vessels
 
 TISSUE_STRUCTURES = ("skin", "subcutaneous_fat", "muscle", "intermuscular_fat", "bone")
 """Label order within a side; the left limb takes 1-5, the right 11-15, an unknown side 21-25."""
 CORTEX, MARROW = 4, 8
 """Place within a side of cortex, which takes the place of bone, and of marrow, where the two are told apart."""
+VESSEL = 9
+"""Place within a side of vessels that are seen."""
 FIDUCIAL = 31
 """Label of markers on the skin."""
 THINNEST_SKIN_MM, THICKEST_SKIN_MM = 0.8, 3.1
@@ -107,6 +110,7 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
     levels: list[Level] = []
     legend: dict[int, Region] = {}
     compartment_confidence: dict[int, float] = {}
+    unseen: dict[Side | None, str] = {}
     for n, side in enumerate(limbs.sides, start=1):
         limb = limbs.index == n
         if not limb.any():
@@ -130,6 +134,11 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
             plane = _label_slice(near, limb_near, local.inside, bone, skin, spacing, k)
             here = values[box][:, :, k]
             here[plane > 0] = plane[plane > 0] + (first - 1)
+        vessels = _vessels(near, local.inside & limb_near, bone, spacing)
+        if vessels.mask.any():
+            values[box][vessels.mask] = first + VESSEL
+            legend[first + VESSEL] = Region("vessel", side)
+        unseen[side] = vessels.reason
         if marrow.any():
             values[box][(values[box] == first + CORTEX) & marrow] = first + MARROW
             legend |= {first + CORTEX: Region("bone_cortex", side), first + MARROW: Region("bone_marrow", side)}
@@ -149,6 +158,7 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
             notes.append(
                 f"The {side or 'only'} limb looks like {_WITH_ARTICLE[level.name]}, not a thigh: {level.reason}."
             )
+    notes += _notes_on_vessels(unseen)
     _refuse_feet(levels)
     if not contrast.marrow_ring and _mostly_uncertain(surfaces):
         legend, values = _without_fat(legend, values)
@@ -277,6 +287,8 @@ def _cropped(contrast: Contrast, box: tuple[slice, slice, slice]) -> Contrast:
         neutral=None if contrast.neutral is None else contrast.neutral[box],
         marrow_ring=contrast.marrow_ring,
         marrow=None if contrast.marrow is None else contrast.marrow[box],
+        vessel=None if contrast.vessel is None else contrast.vessel[box],
+        inflow=contrast.inflow,
     )
 
 
@@ -317,6 +329,32 @@ def _bone_mask(
             marrow[:, :, k] |= bone.marrow
             counts[k] += 1
     return mask, marrow & mask & limb, counts
+
+
+def _vessels(
+    contrast: Contrast,
+    inside: NDArray[np.bool_],
+    bone: NDArray[np.bool_],
+    spacing: tuple[float, float, float],
+) -> Vessels:
+    """Vessels of a limb where its contrast shows them."""
+    if contrast.vessel is not None:
+        lumens = contrast.vessel & inside & ~bone
+        blood = "no vessel full of contrast medium is seen, and without it blood looks like muscle on CT"
+        return Vessels(lumens, "" if lumens.any() else blood)
+    if not contrast.marrow_ring:
+        return Vessels(np.zeros_like(inside), "on a water image alone fat and dark vessels look alike")
+    return find_vessels(contrast.brightness, contrast.fat, contrast.void, inside, bone, spacing, inflow=contrast.inflow)
+
+
+def _notes_on_vessels(unseen: dict[Side | None, str]) -> list[str]:
+    """Why vessels are not named; once where all limbs share the reason."""
+    reasons = set(unseen.values())
+    if len(reasons) == 1:
+        return [f"Vessels are not named: {reason}." for reason in reasons if reason]
+    return [
+        f"Vessels of the {side or 'only'} limb are not named: {reason}." for side, reason in unseen.items() if reason
+    ]
 
 
 def _compartments(

@@ -90,6 +90,19 @@ def measure_tissue_dice(effort: Effort) -> float:
     return float(np.min(values))
 
 
+def measure_vessel_dice(effort: Effort) -> float:
+    """Smallest Dice of the vessels of a side on Dixon images; an echo train does not part slow blood from fat."""
+    values = []
+    # multi-echo and Dixon alternate
+    for study, layers in _segmented(effort)[1::2]:
+        for side in Side:
+            true, found = (
+                labels.mask_where(structure="vessel", side=side) for labels in (study.truth_labels, layers.labels)
+            )
+            values.append(dice(found, true))
+    return float(np.min(values))
+
+
 def measure_compartment_dice(effort: Effort) -> float:
     """Smallest over the compartments of the mean Dice over limbs for which they were given; NaN when most were "
     "withheld.
@@ -201,6 +214,14 @@ GATES: tuple[Gate, ...] = (
         Unit.ONE,
         Sense.AT_LEAST,
         measure_compartment_dice,
+    ),
+    _gate(
+        "vessel-dice",
+        "Smallest Dice of femoral artery and vein together, per side, on Dixon images of the digital thigh.",
+        0.85,
+        Unit.ONE,
+        Sense.AT_LEAST,
+        measure_vessel_dice,
     ),
     _gate(
         "fascia-surface",

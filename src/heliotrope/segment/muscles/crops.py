@@ -127,6 +127,21 @@ class CropFrame:
             axis_weights(-y - first, self.pixels, self.pixel_mm, self.spacing_mm[1]),
         )
 
+    def center_of_mm(self, crop: NDArray[np.bool_]) -> tuple[float, float] | None:
+        """Middle of a region of a plain crop, toward medial and anterior from the crop's center; None for none. [mm]"""
+        if not crop.any():
+            return None
+        offsets = self._offsets_mm(1.0)
+        medial, anterior = (float(offsets[indices].mean()) for indices in np.nonzero(crop))
+        return (medial, anterior)
+
+    def place_of_mm(self, pixel: tuple[float, float]) -> tuple[float, float]:
+        """A pixel of the slice, toward medial and anterior from the crop's center. [mm]"""
+        return (
+            self._toward_medial * (pixel[0] * self.spacing_mm[0] - self.center_mm[0]),
+            self.center_mm[1] - pixel[1] * self.spacing_mm[1],
+        )
+
     def covered(self, shape: tuple[int, int]) -> tuple[slice, slice]:
         """Box of the slice that a plain crop covers."""
         half = 0.5 * self.pixels * self.pixel_mm

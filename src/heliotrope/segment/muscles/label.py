@@ -27,7 +27,7 @@ from heliotrope.segment.muscles.levels import (
     show_femur,
     show_two_bones,
 )
-from heliotrope.segment.muscles.naming import border_share, name_voxels
+from heliotrope.segment.muscles.naming import lies_like_an_adductor, name_voxels
 from heliotrope.segment.muscles.network import BONE, OTHER_MUSCLE, THIGH, MuscleNetwork
 from heliotrope.segment.muscles.plausibility import implausible
 from heliotrope.segment.muscles.predict import LegPrediction, agreement, predict_leg
@@ -51,7 +51,6 @@ FIRST_NUMBER = {Side.LEFT: 101, Side.RIGHT: 121}
 _WHOLE_NUMBER = {Side.LEFT: 3, Side.RIGHT: 13}
 _COMPARTMENT_NUMBER = {Side.LEFT: 6, Side.RIGHT: 16}
 _MEDIAL = "medial_thigh"
-_CONTACT_MM = 3.0
 _PLAIN = View()
 _BONES = frozenset({"bone", "bone_cortex", "bone_marrow"})
 _OUTSIDE_FASCIA = frozenset({"skin", "subcutaneous_fat", "fiducial"})
@@ -303,7 +302,7 @@ class _Leg:
         if not thigh:
             return LegMuscles(self.side, levels, refused, {}, {}, float("nan")), self.legend, {}
         allowed = tissue_muscle if self.within_muscle else None
-        named = name_voxels(self.prediction, thigh, self.leg, allowed, self.network, self.frame.spacing_mm[2])
+        named = name_voxels(self.prediction, thigh, self.leg, allowed, self.network, self.frame.spacing_mm)
         confidence, withheld, doubt = self._judge(named, levels)
         agree = self._dice_with_tissues(levels, tissue_muscle)
         if doubt and self.withhold:
@@ -458,14 +457,19 @@ class _Leg:
     def _write_unnamed_adductors(
         self, named: NDArray[np.uint8], other: int, numbers: dict[int, str], confidence: Mapping[str, float]
     ) -> None:
-        """Unnamed muscle that borders mainly the medial muscles counts with them: adductors longus and brevis."""
-        medial = [c for c, name in self.network.muscles if STRUCTURES[name].compartment == _MEDIAL]
-        single = [c for c, _ in self.network.muscles]
-        reach = max(1, round(_CONTACT_MM / min(self.frame.spacing_mm[:2])))
+        """Unnamed muscle where adductors longus and brevis lie counts with the medial compartment."""
+        planes = self.prediction.planes
         for k in np.flatnonzero((named == other).any(axis=(0, 1))):
-            plane = named[:, :, k]
-            pieces, count = ndimage.label(plane == other)
-            for piece in range(1, count + 1):
-                here = pieces == piece
-                if border_share(here, np.isin(plane, medial), np.isin(plane, single), reach) > 0.5:
+            i = int(np.argmin(np.abs(planes - k)))
+            classes = np.argmax(self.prediction.probability[i], axis=0)
+            frame = self.prediction.frames[i]
+            femur, magnus = (
+                frame.center_of_mm(classes == self.network.channel(name)) for name in (BONE, "adductor_magnus")
+            )
+            if femur is None or magnus is None:
+                continue
+            pieces, count = ndimage.label(named[:, :, k] == other)
+            for piece, middle in enumerate(ndimage.center_of_mass(pieces > 0, pieces, range(1, count + 1)), start=1):
+                if lies_like_an_adductor(frame.place_of_mm((middle[0], middle[1])), femur, magnus):
+                    here = pieces == piece
                     self.axial[:, :, k][here] = self._compartment(_MEDIAL, confidence, numbers)

@@ -17,6 +17,18 @@ LEAST_SHARE = 0.25
 Project rule."""
 LEAST_PIECE = 0.25
 """A separate piece of a muscle in a slice stays from this share of the largest piece on. Project rule."""
+ONE_BELLY = (
+    "sartorius",
+    "rectus_femoris",
+    "gracilis",
+    "biceps_femoris_long_head",
+    "biceps_femoris_short_head",
+    "semitendinosus",
+    "semimembranosus",
+)
+"""Muscles that any cross-section of a thigh shows once: of pieces that lie apart one is the muscle."""
+FAT_GAP_MM = 4.0
+"""Pieces nearer than this are one belly that fat parts. Project rule. [mm]"""
 CONTINUOUS_MM = 12.0
 """Slices nearer than this show one muscle as one body. Project rule. [mm]"""
 
@@ -27,7 +39,7 @@ def name_voxels(
     leg: NDArray[np.bool_],
     tissue_muscle: NDArray[np.bool_] | None,
     network: MuscleNetwork,
-    slice_spacing_mm: float,
+    spacing_mm: tuple[float, float, float],
 ) -> NDArray[np.uint8]:
     """Channel of the muscle in every voxel of the given slices, 0 where none.
 
@@ -40,7 +52,7 @@ def name_voxels(
     tissue_muscle : bool array (x, y, z) or None
         Muscle found without weights; where given, nothing else is named.
     network : MuscleNetwork
-    slice_spacing_mm : float
+    spacing_mm : tuple of 3 floats
 
     Returns
     -------
@@ -61,8 +73,8 @@ def name_voxels(
         else:
             sure = probability[muscles].max(axis=0) >= LEAST_SHARE
             plane = np.where(tissue_muscle[:, :, k][box] & sure, likeliest, 0)
-        named[:, :, k][box] = _of_few_pieces(plane.astype(np.uint8), probability, muscles)
-    spacing = slice_spacing_mm * float(np.median(np.diff(prediction.planes))) if len(prediction.planes) > 1 else np.inf
+        named[:, :, k][box] = _of_few_pieces(plane.astype(np.uint8), probability, network, spacing_mm)
+    spacing = spacing_mm[2] * float(np.median(np.diff(prediction.planes))) if len(prediction.planes) > 1 else np.inf
     if spacing <= CONTINUOUS_MM:
         _keep_bodies(named, [channel for channel, _ in network.muscles])
     return named
@@ -90,19 +102,35 @@ def _on_slice(
 
 
 def _of_few_pieces(
-    plane: NDArray[np.uint8], probability: NDArray[np.float32], muscles: NDArray[np.int64]
+    plane: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    network: MuscleNetwork,
+    spacing_mm: tuple[float, float, float],
 ) -> NDArray[np.uint8]:
     """Give stray pieces of a muscle to the next likeliest muscle."""
     result = plane.copy()
-    for channel in muscles[:-1]:
+    muscles = np.array([channel for channel, _ in network.muscles] + [network.channel(OTHER_MUSCLE)])
+    for channel, name in network.muscles:
         pieces, count = ndimage.label(plane == channel)
         if count < 2:
             continue
-        sizes = np.bincount(pieces.ravel())[1:]
-        stray = np.isin(pieces, 1 + np.flatnonzero(sizes < LEAST_PIECE * sizes.max()))
+        if name in ONE_BELLY:
+            stray = _apart_from_the_largest(pieces, spacing_mm)
+        else:
+            sizes = np.bincount(pieces.ravel())[1:]
+            stray = np.isin(pieces, 1 + np.flatnonzero(sizes < LEAST_PIECE * sizes.max()))
         others = muscles[muscles != channel]
         result[stray] = others[np.argmax(probability[others][:, stray], axis=0)]
     return result
+
+
+def _apart_from_the_largest(pieces: NDArray[np.int32], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
+    """Pieces that more than a gap of fat parts from the largest group of pieces."""
+    near = ndimage.distance_transform_edt(pieces == 0, sampling=spacing_mm[:2]) <= 0.5 * FAT_GAP_MM
+    groups = np.where(pieces > 0, ndimage.label(near)[0], 0)
+    sizes = np.bincount(groups.ravel())
+    sizes[0] = 0
+    return np.asarray((groups > 0) & (groups != int(np.argmax(sizes))))
 
 
 def _keep_bodies(named: NDArray[np.uint8], channels: Sequence[int]) -> None:
@@ -115,15 +143,25 @@ def _keep_bodies(named: NDArray[np.uint8], channels: Sequence[int]) -> None:
         named[np.isin(pieces, 1 + np.flatnonzero(sizes < LEAST_PIECE * sizes.max()))] = 0
 
 
-def border_share(piece: NDArray[np.bool_], other: NDArray[np.bool_], named: NDArray[np.bool_], reach: int) -> float:
-    """Share of the named muscle around a piece that belongs to `other`; NaN where no named muscle is near.
+def lies_like_an_adductor(
+    piece_mm: tuple[float, float], femur_mm: tuple[float, float], magnus_mm: tuple[float, float]
+) -> bool:
+    """Whether unnamed muscle lies where adductors longus and brevis lie: medial of the femur, in front of the magnus.
 
     Parameters
     ----------
-    piece, other, named : bool arrays (x, y)
-    reach : int
-        How far around the piece is looked. [pixels]
+    piece_mm, femur_mm, magnus_mm : tuple of 2 floats
+        Centers in one slice, toward medial and anterior; ledger `muscle-order`. [mm]
+
+    Examples
+    --------
+    >>> lies_like_an_adductor((35.0, 5.0), (0.0, 0.0), (30.0, -25.0))
+    True
+    >>> lies_like_an_adductor((-10.0, -60.0), (0.0, 0.0), (30.0, -25.0))  # gluteus maximus
+    False
     """
-    around = ndimage.binary_dilation(piece, iterations=reach) & ~piece & named
-    total = int(np.count_nonzero(around))
-    return int(np.count_nonzero(around & other)) / total if total else float("nan")
+    return piece_mm[0] - femur_mm[0] > MEDIAL_OF_FEMUR_MM and piece_mm[1] > magnus_mm[1]
+
+
+MEDIAL_OF_FEMUR_MM = 10.0
+"""Unnamed muscle counts as an adductor from this far toward medial of the middle of the femur. Project rule. [mm]"""
