@@ -28,8 +28,9 @@ from heliotrope.domain.study import Role
 from heliotrope.io import nifti, read_study, read_volume
 from heliotrope.report.vocabulary import MUSCLE_ABBREVIATIONS
 from heliotrope.segment.axial import AxialFrame
-from heliotrope.segment.muscles.label import Muscles, label_muscles
+from heliotrope.segment.muscles.label import label_muscles
 from heliotrope.segment.muscles.network import MuscleNetwork
+from heliotrope.segment.muscles.result import Muscles
 from heliotrope.segment.tissues import segment_tissues
 
 SLICES = slice(3, 23)

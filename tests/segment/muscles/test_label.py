@@ -15,7 +15,8 @@ from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
 from heliotrope.measure.regions import index_regions
 from heliotrope.segment.muscles import predict
-from heliotrope.segment.muscles.label import Muscles, label_muscles
+from heliotrope.segment.muscles.label import label_muscles
+from heliotrope.segment.muscles.result import Muscles
 from heliotrope.segment.tissues import segment_tissues
 from heliotrope.segment.transfer import resample_labels
 from tests.segment import limbs

@@ -17,9 +17,10 @@ from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import NotAssessed, QualityCheck
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
-from heliotrope.segment.muscles.label import AGREE_WITH_TISSUES, LEAST_AGREEMENT, MOST_IMAGES, Muscles, label_muscles
+from heliotrope.segment.muscles.label import LEAST_AGREEMENT, MOST_IMAGES, label_muscles
 from heliotrope.segment.muscles.network import THIGH, MuscleNetwork
 from heliotrope.segment.muscles.predict import VIEWS_OF_IMAGES
+from heliotrope.segment.muscles.result import AGREE_WITH_TISSUES, Muscles
 from heliotrope.segment.tissues import PREFERENCE
 
 MUSCLE_LABELS = Quantity(

@@ -26,11 +26,13 @@ from heliotrope.segment.muscles.levels import (
     order_levels,
     show_femur,
     show_two_bones,
+    widen_toward_knee,
 )
 from heliotrope.segment.muscles.naming import lies_like_an_adductor, name_voxels
 from heliotrope.segment.muscles.network import BONE, OTHER_MUSCLE, THIGH, MuscleNetwork
 from heliotrope.segment.muscles.plausibility import implausible
 from heliotrope.segment.muscles.predict import LegPrediction, agreement, predict_leg
+from heliotrope.segment.muscles.result import LegMuscles, Muscles, notes
 
 LEAST_AGREEMENT = 0.85
 """A muscle whose answers agree less is withheld; ledger `muscle-agreement`."""
@@ -44,54 +46,15 @@ MOST_IMAGES = 3
 """Images of one grid that are asked together."""
 CT_WINDOW_HU = (-200.0, 250.0)
 """Shown to the network; air, fat, muscle and bone stay apart. Project rule. [HU]"""
-AGREE_WITH_TISSUES = 0.7
-"""Dice of all muscle against the weight-free muscle below which the two are said to disagree (spec G2)."""
 FIRST_NUMBER = {Side.LEFT: 101, Side.RIGHT: 121}
 """Number of a side's first muscle; the others follow in the order of the network's classes."""
 _WHOLE_NUMBER = {Side.LEFT: 3, Side.RIGHT: 13}
 _COMPARTMENT_NUMBER = {Side.LEFT: 6, Side.RIGHT: 16}
 _MEDIAL = "medial_thigh"
+_BESIDE_RECESS = "vastus_intermedius"
 _PLAIN = View()
 _BONES = frozenset({"bone", "bone_cortex", "bone_marrow"})
 _OUTSIDE_FASCIA = frozenset({"skin", "subcutaneous_fat", "fiducial"})
-
-
-@dataclass(frozen=True, eq=False)
-class LegMuscles:
-    """What was decided for one leg.
-
-    Parameters
-    ----------
-    side : Side
-    levels : tuple of str
-        Level of every answered slice, toward the head.
-    refused : tuple of str
-        Phrases for slices that are no thigh.
-    confidence : mapping of structure to float
-        Agreement of the answers per muscle and compartment, 0 to 1.
-    withheld : mapping of structure to str
-        Muscles that were not named, with the reason.
-    dice_with_tissues : float
-        All muscle by the network against the weight-free muscle and its fat; NaN without tissues.
-    doubt : str
-        Why no muscle of the leg is named and its compartments stay as the tissues have them; empty without doubt.
-    """
-
-    side: Side
-    levels: tuple[str, ...]
-    refused: tuple[str, ...]
-    confidence: Mapping[str, float]
-    withheld: Mapping[str, str]
-    dice_with_tissues: float
-    doubt: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Muscles:
-    """Labels with single muscles and how far they can be trusted."""
-
-    labels: LabelMap
-    legs: tuple[LegMuscles, ...]
 
 
 def label_muscles(
@@ -186,24 +149,6 @@ def label_muscles(
         frame.from_axial(axial), grid, legend, source, kept, (*earlier, *(note for leg in found for note in notes(leg)))
     )
     return Muscles(labels, tuple(found))
-
-
-def notes(leg: LegMuscles) -> tuple[str, ...]:
-    """Sentences on what was refused and withheld in a leg."""
-    found = []
-    if leg.refused:
-        found.append(f"Single muscles of the {leg.side} leg are not named in {'; '.join(leg.refused)}.")
-    if leg.doubt:
-        found.append(f"No muscle of the {leg.side} leg is named: {leg.doubt}.")
-    elif leg.withheld:
-        listed = "; ".join(f"{STRUCTURES[name].title} ({reason})" for name, reason in leg.withheld.items())
-        found.append(f"Not named in the {leg.side} thigh, and counted with their compartment: {listed}.")
-    if leg.dice_with_tissues < AGREE_WITH_TISSUES:
-        found.append(
-            f"In the {leg.side} thigh the network and the weight-free tissues disagree on what is muscle (Dice "
-            f"{leg.dice_with_tissues:.2f}, limit {AGREE_WITH_TISSUES}): look at the labels."
-        )
-    return tuple(found)
 
 
 def _gray(image: Volume) -> NDArray[np.float32]:
@@ -312,9 +257,11 @@ class _Leg:
             else:
                 self.axial[named > 0] = self._whole()
             return LegMuscles(self.side, levels, refused, confidence, withheld, agree, doubt), self.legend, {}
-        numbers = self._write(named, withheld if self.withhold else {}, confidence)
+        recess = self._near_knee(levels, thigh, nearest, slices) if self.withhold else []
+        numbers = self._write(named, withheld if self.withhold else {}, confidence, recess)
+        near_knee = tuple(sorted(_number_of(k, self.frame) for k in recess))
         return (
-            LegMuscles(self.side, levels, refused, confidence, withheld, agree, doubt),
+            LegMuscles(self.side, levels, refused, confidence, withheld, agree, doubt, near_knee),
             self.legend,
             {number: round(confidence[name], 3) for number, name in numbers.items() if name in confidence},
         )
@@ -426,7 +373,11 @@ class _Leg:
         return both / total if total else float("nan")
 
     def _write(
-        self, named: NDArray[np.uint8], withheld: Mapping[str, str], confidence: Mapping[str, float]
+        self,
+        named: NDArray[np.uint8],
+        withheld: Mapping[str, str],
+        confidence: Mapping[str, float],
+        recess: Sequence[int],
     ) -> dict[int, str]:
         """Put muscles, compartments and plain muscle into the labels; numbers of what was written."""
         numbers: dict[int, str] = {}
@@ -444,7 +395,20 @@ class _Leg:
             else:
                 number = self._compartment(STRUCTURES[name].compartment, confidence, numbers)
             self.axial[here] = number
+            if name == _BESIDE_RECESS and len(recess):
+                only = np.zeros_like(here)
+                only[:, :, recess] = here[:, :, recess]
+                self.axial[only] = self._compartment(STRUCTURES[name].compartment, confidence, numbers)
         return numbers
+
+    def _near_knee(
+        self, levels: tuple[str, ...], thigh: Sequence[int], nearest: NDArray[np.int64], slices: NDArray[np.int64]
+    ) -> list[int]:
+        """Axial slices of the thigh in which the femur widens toward the knee."""
+        answered = [i for i, level in enumerate(levels) if level == THIGH]
+        bone = np.argmax(self.prediction.probability[answered], axis=1) == self.network.channel(BONE)
+        wide = {i for i, seen in zip(answered, widen_toward_knee(bone, self.network.pixel_mm), strict=True) if seen}
+        return [int(k) for k, i in zip(slices, nearest, strict=True) if int(k) in thigh and int(i) in wide]
 
     def _compartment(self, name: str | None, confidence: Mapping[str, float], numbers: dict[int, str]) -> int:
         """Number of a compartment the network is sure of, else of plain muscle."""

@@ -109,6 +109,31 @@ def show_femur(bone: NDArray[np.bool_], pixel_mm: float, places_mm: NDArray[np.f
     return _by_majority(single, places_mm)
 
 
+def widen_toward_knee(bone: NDArray[np.bool_], pixel_mm: float) -> NDArray[np.bool_]:
+    """Which slices show the femur as it widens toward the knee, below its shaft.
+
+    Parameters
+    ----------
+    bone : bool array (n, crop, crop)
+        Bone by the network in slices of a thigh, toward the head.
+    pixel_mm : float
+
+    Returns
+    -------
+    bool array (n,)
+        The suprapatellar recess begins there, which no network told from vastus intermedius.
+    """
+    areas = np.array([_largest_two_cm2(plane, pixel_mm**2)[0] for plane in bone])
+    if not (areas > 0).any():
+        return np.zeros(len(bone), dtype=bool)
+    shaft = int(np.argmin(np.where(areas > 0, areas, np.inf)))
+    return np.asarray((areas > WIDENED * areas[shaft]) & (np.arange(len(bone)) < shaft))
+
+
+WIDENED = 1.5
+"""Cross-section of the femur over that of the shaft from which it is the part above the knee. Project rule."""
+
+
 def show_two_bones(bone: NDArray[np.bool_], pixel_mm2: float, places_mm: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Whether each slice, by itself and its neighbors, shows a second bone in the weight-free tissues.
 
