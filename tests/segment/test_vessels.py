@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
+from heliotrope.domain.units import Unit
 from heliotrope.segment.tissues import segment_tissues
 from heliotrope.segment.vessels import LONGEST_STEP_MM, find_vessels
 from tests.segment import limbs
@@ -23,7 +24,7 @@ VESSEL_DICE = 0.9
 
 def _disc(center: tuple[float, float], radius_mm: float) -> NDArray[np.bool_]:
     x, y = np.meshgrid(np.arange(SIZE), np.arange(SIZE), indexing="ij")
-    return np.hypot(x - center[0], y - center[1]) < radius_mm
+    return np.asarray(np.hypot(x - center[0], y - center[1]) < radius_mm)
 
 
 class Scene:
@@ -128,7 +129,7 @@ def _lit_ct(thighs: limbs.DrawnThighs, lumen_hu: float) -> tuple[Volume, NDArray
     )
     lumen = np.hypot(np.abs(positions[..., 0]) - 45.0, positions[..., 1] - 10.0) < 4.5
     hu[lumen] = lumen_hu
-    return Volume(hu, thighs.grid, limbs.Unit.HOUNSFIELD), lumen
+    return Volume(hu, thighs.grid, Unit.HOUNSFIELD), lumen
 
 
 def test_vessels_full_of_contrast_medium_are_named_on_ct_and_others_are_not() -> None:

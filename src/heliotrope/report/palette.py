@@ -36,9 +36,6 @@ TEXT_ON_BACKGROUND: tuple[tuple[str, str], ...] = (
 )
 """Every pair of text and background color that the page uses."""
 
-CATEGORY_COLORS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#FFFFFF")
-"""Okabe and Ito's set, with white for black since pictures are dark."""
-
 TISSUE_COLORS: Mapping[str, str] = MappingProxyType(
     {
         "skin": "#CC79A7",
@@ -56,6 +53,28 @@ TISSUE_COLORS: Mapping[str, str] = MappingProxyType(
         "calcification": "#D55E00",
     }
 )
+
+MUSCLE_COLORS: Mapping[str, str] = MappingProxyType(
+    {
+        "sartorius": "#FF2E63",
+        "rectus_femoris": "#2EB82E",
+        "vastus_lateralis": "#C2C23D",
+        "vastus_intermedius": "#6A6AFF",
+        "vastus_medialis": "#FF8A5C",
+        "adductor_magnus": "#A45CD6",
+        "gracilis": "#3DE0E0",
+        "biceps_femoris_long_head": "#FF5CF4",
+        "biceps_femoris_short_head": "#8CFF9E",
+        "semitendinosus": "#FFC2B8",
+        "semimembranosus": "#1F9E8F",
+        "anterior_thigh": "#B08D57",
+        "medial_thigh": "#B9C4FF",
+        "posterior_thigh": "#A85C6B",
+    }
+)
+"""Muscles of the thigh and their compartments; neighbors differ most, and letters tell them apart without color."""
+FURTHER_COLORS = tuple(MUSCLE_COLORS.values())[:11]
+"""For other muscles, in turn."""
 
 PLANE_COLORS: Mapping[str, str] = MappingProxyType(
     {
@@ -108,6 +127,29 @@ def relative_luminance(color: str) -> float:
     channels = [int(color[i : i + 2], 16) / 255.0 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def difference(first: str, second: str) -> float:
+    """CIE 1976 color difference (Delta E*ab, D65) of two colors; 2.3 is just noticeable.
+
+    Examples
+    --------
+    >>> round(difference("#000000", "#ffffff"))
+    100
+    """
+    one, two = (_lab(color) for color in (first, second))
+    return sum((a - b) ** 2 for a, b in zip(one, two, strict=True)) ** 0.5
+
+
+def _lab(color: str) -> tuple[float, float, float]:
+    """CIELAB of ``#rrggbb`` in sRGB (IEC 61966-2-1)."""
+    channels = [int(color[i : i + 2], 16) / 255.0 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.9505
+    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    z = (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.089
+    f, g, h = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return 116 * g - 16, 500 * (f - g), 200 * (g - h)
 
 
 def contrast(first: str, second: str) -> float:

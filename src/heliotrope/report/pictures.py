@@ -23,7 +23,7 @@ from heliotrope.report.display import (
 )
 from heliotrope.report.document import Figure, LegendEntry, Picture
 from heliotrope.report.figures import Outline, Outlines, Overlay, draw_scale, draw_slice
-from heliotrope.report.palette import CATEGORY_COLORS, MAP_SCALES, TISSUE_COLORS, Scale
+from heliotrope.report.palette import FURTHER_COLORS, MAP_SCALES, MUSCLE_COLORS, TISSUE_COLORS, Scale
 from heliotrope.report.plain_pictures import plane_picture, view_of_picture
 from heliotrope.report.tables import ordered_structures, structure_title
 from heliotrope.report.vocabulary import (
@@ -141,18 +141,27 @@ def _body_window(background: NDArray[np.generic], content: NDArray[np.bool_], vi
 
 
 def label_styles(labels: LabelMap) -> tuple[dict[str, str], dict[str, str]]:
-    """Color and mark of each structure; tissues have fixed colors, the others cycle and carry letters or a number."""
+    """Color and mark of each structure: tissues and muscles of the thigh have colors of their own, others cycle.
+
+    Whatever is no tissue carries letters, or a number where it has none.
+    """
     names = [name for name, _ in ordered_structures({region.structure for region in labels.legend.values()})]
-    tissues = {TISSUE_COLORS[name] for name in present_structures(labels) if name in TISSUE_COLORS}
-    free = [color for color in CATEGORY_COLORS[:-1] if color not in tissues] or list(CATEGORY_COLORS[:-1])
+    fixed = {**TISSUE_COLORS, **MUSCLE_COLORS}
+    taken = {fixed[name] for name in present_structures(labels) if name in fixed}
+    free = [color for color in FURTHER_COLORS if color not in taken] or list(FURTHER_COLORS)
     colors: dict[str, str] = {}
     marks: dict[str, str] = {}
+    cycled = 0
     for name in names:
         if name in TISSUE_COLORS:
             colors[name] = TISSUE_COLORS[name]
+            continue
+        marks[name] = MUSCLE_ABBREVIATIONS.get(name, str(len(marks) + 1))
+        if name in fixed:
+            colors[name] = fixed[name]
         else:
-            colors[name] = free[len(marks) % len(free)]
-            marks[name] = MUSCLE_ABBREVIATIONS.get(name, str(len(marks) + 1))
+            colors[name] = free[cycled % len(free)]
+            cycled += 1
     return colors, marks
 
 
