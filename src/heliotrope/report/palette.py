@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -138,7 +139,7 @@ def difference(first: str, second: str) -> float:
     100
     """
     one, two = (_lab(color) for color in (first, second))
-    return sum((a - b) ** 2 for a, b in zip(one, two, strict=True)) ** 0.5
+    return math.dist(one, two)
 
 
 def _lab(color: str) -> tuple[float, float, float]:
