@@ -146,3 +146,7 @@ def test_changes_are_listed_by_muscle_group_and_side() -> None:
     ]
     places = [text.index(words) for words in wanted]
     assert places == sorted(places)
+
+
+def test_the_coefficient_a_change_was_held_against_is_stated() -> None:
+    assert "3.0 ms, system default, not published" in Page(comparison_to_html(comparison())).visible_text

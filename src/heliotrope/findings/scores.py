@@ -295,6 +295,7 @@ def score_findings(
     compartments = _items(rows, [row.structure for row in INVENTORY], generator)
     muscles = _items(rows, _GRAMEGNA, generator)
     pelvis = _items(rows, _PIPITONE, generator)
+    binary = _binary_items(rows, generator)
     results = [
         _score(
             "nih-iim-34/intensity",
@@ -313,7 +314,7 @@ def score_findings(
         _score("nih-iim-34/fat", "NIH whole-body tool, fat", compartments["fat"], N_COMPARTMENTS, "score-nih-34"),
         *(
             _score(f"nih-iim-34/{name}", f"NIH whole-body tool, {name}", items, N_COMPARTMENTS, "score-nih-34")
-            for name, items in _binary_items(rows, generator).items()
+            for name, items in binary.items()
         ),
         _score(
             "malattia-36",
@@ -325,6 +326,16 @@ def score_findings(
                 "Group list of the original is not public in full; the compartments of the whole-body inventory stand "
                 "for its groups.",
             ),
+        ),
+        *(
+            _score(
+                f"malattia-36/{name}",
+                f"Whole-body score for juvenile dermatomyositis (36 groups), {words}",
+                binary[name],
+                36,
+                "score-malattia-36",
+            )
+            for name, words in (("fascia", "myofascial signal"), ("subcutis", "subcutaneous signal"))
         ),
         _score(
             "gramegna-lower-limb",

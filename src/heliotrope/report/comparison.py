@@ -38,6 +38,7 @@ from heliotrope.report.vocabulary import (
     number_text,
     plural,
     quantity_title,
+    sentence,
     statistic_title,
     unit_symbol,
     with_unit,
@@ -45,6 +46,8 @@ from heliotrope.report.vocabulary import (
 
 MAXIMUM_CHARTS = 12
 MAXIMUM_KEY_CHANGES = 24
+MAXIMUM_QUANTITIES = 8
+"""Quantities named beside a reason; the others stand in the table of all changes."""
 _BEYOND = (ChangeVerdict.INCREASE, ChangeVerdict.DECREASE)
 _UNCOMPARED = (ChangeVerdict.NOT_COMPARABLE, ChangeVerdict.NOT_ASSESSABLE)
 _LARGE = {StructureKind.WHOLE, StructureKind.TISSUE, StructureKind.COMPARTMENT}
@@ -298,26 +301,33 @@ def _not_compared(comparison: Comparison) -> Section:
     blocks: list[Block] = []
     if groups:
         rows = tuple(
-            Row((Text(name), Text(why), Text(", ".join(f"{quantity} ({n})" for quantity, n in counts.items()))))
-            for (name, why), counts in groups.items()
+            Row((Text(name), Text(sentence(why)), Text(_counted(counts)))) for (name, why), counts in groups.items()
         )
-        columns = (Column("Timepoint"), Column("Why"), Column("Quantities (numbers)"))
+        columns = (Column("Timepoint"), Column("Why"), Column("Quantities, and how many numbers of each"))
         blocks.append(Table("Not compared", columns, rows))
     else:
         blocks.append(Paragraph((Text("Every number of the first timepoint could be compared."),)))
     if by_slice:
-        blocks.append(Notice("Numbers of single slices are not compared: two visits rarely cut at the same level."))
+        text = "Numbers of single slices are not compared: two visits rarely cut at the same level."
+        blocks.append(Paragraph((Text(text),)))
     return Section(title, heading, tuple(blocks))
 
 
+def _counted(counts: Mapping[str, int]) -> str:
+    named = [f"{quantity} ({n})" for quantity, n in counts.items()]
+    more = len(named) - MAXIMUM_QUANTITIES
+    return ", ".join(named[:MAXIMUM_QUANTITIES]) + (
+        f" and {plural(more, 'further quantity', 'further quantities')}" if more > 0 else ""
+    )
+
+
 def _how_judged(comparison: Comparison, citations: Citations) -> Section:
-    origins: dict[str, tuple[str, tuple[int, ...]]] = {}
+    origins: dict[str, list[Change]] = {}
     for changes in comparison.changes.values():
         for c in changes:
             if c.origin:
-                origins.setdefault(
-                    quantity_title(c.quantity, comparison.titles), (c.origin, citations.cite(c.evidence))
-                )
+                citations.cite(c.evidence)
+                origins.setdefault(f"{quantity_title(c.quantity, comparison.titles)}: {c.origin}", []).append(c)
     text = (
         "A change is stated only when it is larger than the repeatability coefficient (1.96 √2 times the "
         "within-subject standard deviation) and method, scanner and protocol are the same. Images alone say nothing of "
@@ -325,8 +335,24 @@ def _how_judged(comparison: Comparison, citations: Citations) -> Section:
     )
     blocks: list[Block] = [Paragraph((Text(text),))]
     if origins:
-        blocks.append(Facts(tuple((quantity, origin) for quantity, (origin, _) in origins.items())))
+        pairs = []
+        for words, judged in origins.items():
+            title, _, origin = words.partition(": ")
+            pairs.append((title, f"{_coefficient(judged)}, {origin}"))
+        blocks.append(Facts(tuple(pairs)))
     return Section("method", "How change was judged", tuple(blocks))
+
+
+def _coefficient(judged: Sequence[Change]) -> str:
+    """The repeatability coefficient that changes of one quantity were held against, as a number or a share."""
+    unit = judged[0].unit
+    limits = [c.error_limit for c in judged if c.error_limit is not None]
+    if not limits:
+        return "no coefficient that holds across scanners"
+    if max(limits) - min(limits) <= 1e-9 * max(limits):
+        return with_unit(number_text(limits[0], unit), unit)
+    shares = [c.error_limit / abs(c.baseline) for c in judged if c.error_limit is not None and c.baseline]
+    return f"{100.0 * max(shares):.3g} % of the baseline"
 
 
 def _references(citations: Citations) -> Section | None:
