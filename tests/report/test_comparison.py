@@ -70,7 +70,7 @@ def test_a_change_is_said_with_both_values_unit_and_verdict() -> None:
 
 def test_what_could_not_be_compared_is_listed_with_its_reason() -> None:
     text = Page(comparison_to_html(comparison())).visible_text
-    assert "not assessable: The field of view cuts this region." in text
+    assert "Not assessable: The field of view cuts this region." in text
 
 
 def test_no_page_on_change_speaks_of_its_meaning_for_the_patient() -> None:
