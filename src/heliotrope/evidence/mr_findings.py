@@ -187,6 +187,15 @@ STATEMENTS: tuple[Statement, ...] = (
         "measure.layers",
     ),
     Statement(
+        "skin-signal",
+        "Signal of the skin is the median of its STIR over normal muscle; no limit of normal is published, so it is "
+        "never called edema",
+        (),
+        Status.PROJECT_RULE,
+        "",
+        "measure.layers",
+    ),
+    Statement(
         "subcutis-then-calcinosis",
         "Five children with subcutaneous edema of the thigh developed calcinosis at that site within 9 months",
         ("kimball-2000",),

@@ -115,3 +115,16 @@ def subcutis_finding(
         places=places if present else (),
         frame=frame,
     )
+
+
+def skin_finding(row: Measurement) -> Finding:
+    """Signal of the skin of one side, stated and not judged: no limit of normal is published."""
+    region = row.region
+    limits = ("Skin is bright on STIR in health too; no published limit tells edema of the skin.", *row.notes)
+    if row.value is None:
+        reason = "" if row.missing is None else f": {row.missing.reason}"
+        text = f"Signal of the {region.title} could not be assessed{reason}"
+        return Finding(FindingKind.SKIN, Truth.UNKNOWN, text, (region,), (), limits, ("skin-signal",))
+    interval = "" if row.ci95 is None else f" (95 % CI {row.ci95[0]:.2f} to {row.ci95[1]:.2f})"
+    text = f"Signal of the {region.title} is {row.value:.2f}{interval} times that of normal muscle; it is not judged."
+    return Finding(FindingKind.SKIN, Truth.UNKNOWN, text, (region,), (row,), limits, ("skin-signal",))

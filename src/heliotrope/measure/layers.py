@@ -16,7 +16,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.measure.distribution import sheetness
 from heliotrope.measure.edema_mask import drop_small, find_failed_fat
 from heliotrope.measure.morphometry import slice_axis
-from heliotrope.measure.spatial_bootstrap import bootstrap_percent, group_blocks, group_points
+from heliotrope.measure.spatial_bootstrap import bootstrap_percent, bootstrap_quantile, group_blocks, group_points
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -42,6 +42,15 @@ PLACE_MM = 20.0
 _ANGLES = 360
 _STEP_MM = 0.25
 _REACH_MM = 6.0
+
+
+FEWEST_SKIN_VOXELS = 100
+"""Of fewer voxels no signal of the skin is given. Project rule."""
+
+RESOLVED_SKIN_MM = 0.9
+"""Half the thickness of skin (1.8 mm in the phantoms, 0.8 to 3.1 mm published): larger pixels mix it with air. [mm]"""
+
+SKIN_DILUTED = "Skin is thinner than two pixels: its signal is mixed with air and fat, and only change has a meaning."
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,4 +328,41 @@ def layer_measurements(
             None if subcutis is None else subcutis.reticular,
             Unit.ONE,
         ),
+    )
+
+
+def measure_skin(
+    side: Side, layers: FloatArray, skin: BoolArray, grid: Grid, *, generator: np.random.Generator
+) -> Measurement:
+    """Median signal of the skin of a side, with its interval by spatial blocks. [multiples of normal muscle]
+
+    Parameters
+    ----------
+    layers : float array (x, y, z)
+        Signal over normal muscle; NaN where not known.
+    skin : bool array (x, y, z)
+    """
+    seen = skin & np.isfinite(layers)
+    count = int(np.count_nonzero(seen))
+    missing, value, ci95 = None, None, None
+    if count < FEWEST_SKIN_VOXELS:
+        missing = Missing("M_NOT_ASSESSABLE", f"Skin is seen in {count} voxels; {FEWEST_SKIN_VOXELS} are needed.")
+    else:
+        values = layers[seen].astype(np.float64)
+        value = float(np.median(values))
+        ci95 = bootstrap_quantile(values, 0.5, group_blocks(seen, grid), generator)
+    pixel = sorted(grid.spacing_mm)[1]
+    notes = () if pixel <= RESOLVED_SKIN_MM else (SKIN_DILUTED,)
+    return Measurement(
+        Region("skin", side),
+        "skin_signal",
+        "median",
+        value,
+        Unit.ONE,
+        METHOD,
+        missing,
+        ci95,
+        count,
+        ("skin-signal", "skin-thickness-ct"),
+        notes,
     )

@@ -1,4 +1,4 @@
-"""The stage that reads the layers around muscle on STIR: deep fascia and subcutis."""
+"""The stage that reads the layers around muscle on STIR: deep fascia, subcutis and skin."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
-from heliotrope.findings.layers import fascia_finding, subcutis_finding
+from heliotrope.findings.layers import fascia_finding, skin_finding, subcutis_finding
 from heliotrope.measure.compartment_layers import measure_compartment_layers
 from heliotrope.measure.edema_mask import DENSE_STRANDS, FAILED_REACH_MM, find_failed_fat
 from heliotrope.measure.layers import (
     METHOD,
     gather_places,
     layer_measurements,
+    measure_skin,
     sample_fascia,
     sample_subcutis,
     share_also_bright,
@@ -48,6 +49,13 @@ QUANTITIES = (
         "Share of the subcutis brighter than its usual signal; veins and poor fat suppression can look alike.",
     ),
     Quantity("subcutis_reticular", "Reticular index", Unit.ONE, "Share of that signal on thin sheets, 0 to 1."),
+    Quantity(
+        "skin_signal",
+        "Signal of the skin",
+        Unit.ONE,
+        "Median STIR signal of the skin over normal muscle; bright in health too, so only change and the difference "
+        "between sides have a meaning.",
+    ),
     Quantity(
         "subcutis_edema",
         "Subcutaneous signal in each voxel",
@@ -110,6 +118,11 @@ def _run(given: StageInput) -> StageOutput:
         findings.append(fascia_finding(side, fascia, rows, diffusion_share=share))
         places = () if strands is None else gather_places(strands.edema, layers.grid)
         findings.append(subcutis_finding(side, strands, rows, places=places, frame=layers.grid.frame_key))
+        skin = measure_skin(
+            side, values, labels.mask_where(structure="skin", side=side), layers.grid, generator=generator
+        )
+        measurements.append(skin)
+        findings.append(skin_finding(skin))
         if strands is not None:
             edema |= strands.edema
             judged |= strands.judged
@@ -122,10 +135,10 @@ def _run(given: StageInput) -> StageOutput:
     return StageOutput(
         sentence=(
             "Signal at the deep fascia was sampled along 360 rays per slice and compared with both its sides; "
-            "strands of the "
-            "subcutis were compared with its usual signal, 2 mm off skin and fascia."
+            "strands of the subcutis were compared with its usual signal, 2 mm off skin and fascia; signal of the skin "
+            "was measured and not judged."
         ),
-        evidence=("fascia-rule",),
+        evidence=("fascia-rule", "skin-signal"),
         maps={} if not judged.any() else {"subcutis_edema": _edema_map(edema, judged, layers)},
         measurements=tuple(measurements),
         findings=tuple(findings),
