@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.geometry import Grid
@@ -14,10 +15,10 @@ from heliotrope.measure.layers import SKIN_DILUTED, SubcutisSignal, layer_measur
 SHAPE = (60, 60, 6)
 
 
-def _ring(inner: float, outer: float) -> np.ndarray:
+def _ring(inner: float, outer: float) -> NDArray[np.bool_]:
     x, y, _ = np.indices(SHAPE)
     distance = np.hypot(x - 30, y - 30)
-    return (distance >= inner) & (distance < outer)
+    return np.asarray((distance >= inner) & (distance < outer))
 
 
 @pytest.mark.parametrize(("pixel_mm", "diluted"), [(0.8, False), (1.5, True)])
