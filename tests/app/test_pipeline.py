@@ -13,6 +13,7 @@ from heliotrope.app.analyze import hindering
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.pipeline import PipelineRun, chosen_stages, run_stages
 from heliotrope.app.stage import Stage, StageInput, StageOutput
+from heliotrope.app.stages.labels import PERSON_LABELS
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import OptionError, QualityRefusal
 from heliotrope.domain.study import Role, Study
@@ -232,3 +233,17 @@ def test_a_trunk_read_for_calcium_is_complete_and_its_refused_tissues_are_stated
     # without calcium the same refusal leaves the analysis unfinished
     without = _run(study_of(image), tissues, t2_stage(), folder=tmp_path / "b")
     assert [failure.stage for failure in hindering(without)] == ["tissues"]
+
+
+def test_a_body_with_labels_of_a_person_is_complete_without_tissues(image: Path, tmp_path: Path) -> None:
+    def refuse(_: StageInput) -> StageOutput:
+        raise QualityRefusal("not a limb", hint="give a limb", code="E_NOT_A_LIMB")
+
+    tissues = replace(label_stage(), name="tissues", run=refuse)
+    drawn = replace(
+        label_stage(), name=PERSON_LABELS, uses=(), run=lambda _: StageOutput(sentence="Labels were drawn.")
+    )
+    assert hindering(_run(study_of(image), tissues, drawn, folder=tmp_path)) == ()
+    nothing = replace(drawn, run=lambda _: StageOutput(sentence=""))
+    undrawn = _run(study_of(image), tissues, nothing, folder=tmp_path / "b")
+    assert [failure.stage for failure in hindering(undrawn)] == ["tissues"]

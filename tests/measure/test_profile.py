@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.anatomy import BodyPart, Region, Side
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.units import Unit
-from heliotrope.measure.profile import limb_axis, profile_measurements, profile_of
+from heliotrope.measure.profile import body_part_levels, limb_axis, profile_measurements, profile_of
 
 REGION = Region("anterior_thigh", Side.LEFT)
 GRID = Grid.from_spacing((24, 24, 20), (2.0, 2.0, 10.0))
@@ -79,3 +79,20 @@ def test_a_region_that_cannot_be_judged_has_no_profile() -> None:
     axis = limb_axis(_labels(), REGION)
     (row,) = profile_measurements(REGION, profile_of(none, _labels().labels == 1, axis), axis)
     assert row.value is None
+
+
+def test_parts_of_the_body_have_their_levels_along_all_muscle_and_arms_have_none() -> None:
+    """Leg in slices 0-9, thigh in 10-19, slices of 10 mm; an arm beside the thigh."""
+    labels = np.zeros(GRID.shape, dtype=np.uint16)
+    labels[:10, :, :10], labels[:10, :, 10:], labels[14:, :, 10:] = 1, 2, 3
+    legend = {
+        1: Region("anterior_leg", Side.LEFT),
+        2: Region("anterior_thigh", Side.LEFT),
+        3: Region("forearm_flexors", Side.LEFT),
+    }
+    drawn = LabelMap(labels, GRID, legend, "person")
+    levels = body_part_levels(drawn, Region("muscle", Side.LEFT))
+    assert [part for part, _ in levels] == [BodyPart.LEG, BodyPart.THIGH]
+    assert [height for _, height in levels] == pytest.approx([45.0, 145.0])
+    assert body_part_levels(drawn, Region("anterior_thigh", Side.LEFT)) == ()
+    assert body_part_levels(drawn, Region("muscle", Side.RIGHT)) == ()

@@ -50,19 +50,23 @@ def cut(
     gains: Sequence[float] | None = None,
     shifts: Sequence[tuple[float, float, float]] | None = None,
     tilt: float = 0.0,
+    fall_of_one_side: float = 0.0,
     noise: float = 1.0,
 ) -> list[Volume]:
-    """Stations of a body: `gains` multiply, `shifts` move by voxels, `tilt` is a roll-off across x at the ends."""
+    """Stations of a body.
+
+    `gains` multiply, `shifts` move by voxels, `tilt` is a roll-off across x that turns over from the low to the high
+    end, and `fall_of_one_side` is signal that one side loses and the other gains toward both ends.
+    """
     generator = np.random.default_rng(7)
     volumes = []
     for k, grid in enumerate(grids):
         start = round(grid.matrix[2, 3] / SPACING_MM[2])
         moved = whole if shifts is None else ndimage.shift(whole, shifts[k], order=1, mode="nearest")
         part = moved[:, :, start : start + grid.shape[2]].copy()
-        if tilt:
-            across = np.linspace(-1.0, 1.0, SHAPE[0])[:, None, None]
-            height = np.linspace(-1.0, 1.0, grid.shape[2])[None, None, :]
-            part *= np.exp(tilt * across * height)
+        across = np.linspace(-1.0, 1.0, SHAPE[0])[:, None, None]
+        height = np.linspace(-1.0, 1.0, grid.shape[2])[None, None, :]
+        part *= np.exp(across * (tilt * height + fall_of_one_side * height**2))
         part = part * (1.0 if gains is None else gains[k])
         noisy = np.hypot(part + noise * generator.normal(size=part.shape), noise * generator.normal(size=part.shape))
         volumes.append(Volume(noisy.astype(np.float32), grid))

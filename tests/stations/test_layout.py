@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.study import Role
-from heliotrope.stations.layout import Arrangement, composite_grid, find_layout, is_scanned_by_side
+from heliotrope.stations.layout import Arrangement, composite_grid, find_layout, is_scanned_by_side, scans_by_side
 from tests.stations.scenes import series_on, station_grids
 
 
@@ -130,7 +131,27 @@ def test_sides_in_several_stations_are_joined_side_by_side_never_across() -> Non
     series = [series_on(f"s{k}", grid) for k, grid in enumerate([*grids, *(_moved(g, x=150.0) for g in grids)])]
     layout = find_layout(series)
     assert [[item.key for item in group.series] for group in layout.groups] == [["s0", "s1"], ["s2", "s3"]]
-    assert "each side is put together by itself" in layout.notes[0]
+    assert "each side is an image of its own and results are read on the larger one" in layout.notes[0]
+
+
+def test_limbs_of_two_frames_of_reference_stay_apart_and_the_reader_is_told_what_is_read() -> None:
+    right = station_grids(1, 20, 5)[0]
+    layout = find_layout([series_on("s1", right), series_on("s2", _moved(right, x=120.0, frame="9.9"))])
+    assert layout.groups == ()
+    (note,) = layout.notes
+    assert note.startswith("series s1 and s2 show one limb each and stay apart: their frames of reference differ")
+    assert "analyze the sides one after the other" in note
+
+
+def test_scans_of_two_limbs_are_parted_half_way_between_them() -> None:
+    right = station_grids(1, 20, 5)[0]
+    (group,) = find_layout([series_on("s1", right), series_on("s2", _moved(right, x=140.0))]).groups
+    joined = replace(series_on("s3", group.grid), stations=group.series)
+    is_right, is_left = scans_by_side([series_on("s4", right), joined], group.grid)
+    assert not (is_right & is_left).any()
+    assert is_right[:64].all()  # 64 columns of 2 mm, a gap of six, and 64 more
+    assert is_left[70:].all()
+    assert scans_by_side([series_on("s4", right)], group.grid) == ()
 
 
 def test_composite_holds_every_station() -> None:

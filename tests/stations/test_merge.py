@@ -61,6 +61,21 @@ def test_roll_off_across_the_field_of_view_is_taken_out_at_the_seam() -> None:
     assert float(np.median(step)) < 0.03  # without correction 0.15 at the limbs' middles
 
 
+def test_a_fall_toward_the_ends_that_differs_from_side_to_side_is_restored() -> None:
+    """Seen in all six overlaps of seven real stations; the ratio then turns over along every overlap."""
+    volumes = cut(_whole(2), station_grids(2, N_SLICES, SHARED), fall_of_one_side=0.25, noise=0.3)
+    harmony = harmonize(_placed(volumes), lambda k: volumes[k])
+    (seam,) = harmony.seams
+    assert seam.error_before is not None
+    assert seam.error_after is not None
+    assert seam.error_before > 0.03
+    assert seam.error_after < 0.01
+    merged = np.asarray(merge_signal(harmony, lambda k: volumes[k], blend=False).data, dtype=np.float64)
+    assert np.isfinite(merged).all()
+    np.testing.assert_allclose(harmony.falls[0, 1], harmony.falls[1, 0])
+    assert harmony.falls[0, 1, 1] < -0.1  # more is lost where x is small
+
+
 def test_a_shifted_station_is_moved_back() -> None:
     shifts = [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.6, -1.3, 0.0)]
     volumes = cut(_whole(3), station_grids(3, N_SLICES, SHARED), shifts=shifts, noise=0.5)

@@ -22,8 +22,8 @@ from heliotrope.app.pipeline import Failure, PipelineRun, Progress, chosen_stage
 from heliotrope.app.registry import STAGES
 from heliotrope.app.result_document import IMAGES_BESIDE, LABELED_IMAGE, further_labels_file, result_to_plain
 from heliotrope.app.stage import Stage
-from heliotrope.app.stages.labels import with_engine
-from heliotrope.app.stations import StationReader, placed_in_order, with_stations
+from heliotrope.app.stages.labels import PERSON_LABELS, with_engine
+from heliotrope.app.stations import StationReader, on_one_stretch, placed_in_order, with_stations
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import StudyError
 from heliotrope.domain.result import AnalysisResult
@@ -104,9 +104,10 @@ def analyze_study(
     if options.station_order is not None:
         study = placed_in_order(study, StationOrder(options.station_order), read_volume)
     study = with_stations(study)
+    # labels that fit nothing are refused before anything runs
+    drawn_on = None if options.labels is None else read_person_labels(Path(options.labels), study)[1]
+    study = on_one_stretch(study, drawn_on)
     reader = StationReader(study, read_volume)
-    if options.labels is not None:
-        read_person_labels(Path(options.labels), study)  # refused before anything runs
     if options.labels_from is not None:
         read_earlier_visit(Path(options.labels_from), study)
     if options.engine is not None:
@@ -143,11 +144,14 @@ def _status(run: PipelineRun) -> str:
 def hindering(run: PipelineRun) -> tuple[Failure, ...]:
     """Failures that keep a run from being complete.
 
-    A CT that was read for calcium is complete where it shows no limb whose tissues could be labeled, as a trunk: the
-    refusal is stated, and names of muscles are all that it takes.
+    Where no limb is seen whose tissues could be labeled, as in a trunk or a whole body, a CT that was read for calcium
+    and a study with labels of a person or an engine are complete all the same: the refusal is stated.
     """
-    calcium = any(step.name.startswith("calcinosis/") for step in run.result.methods)
-    return tuple(f for f in run.failures if not (calcium and f.stage == "tissues" and f.code in _NO_LIMB))
+    served = any(
+        step.name.startswith("calcinosis/") or (step.name.startswith(f"{PERSON_LABELS}/") and step.sentence)
+        for step in run.result.methods
+    )
+    return tuple(f for f in run.failures if not (served and f.stage == "tissues" and f.code in _NO_LIMB))
 
 
 def _provenance(options: AnalyzeOptions, started: datetime) -> dict[str, str]:

@@ -22,8 +22,12 @@ TITLE = (
 
 
 def whole_body_bundle(seed: int) -> PhantomBundle:
-    """The phantom with its truth in JSON."""
-    phantom = build_whole_body(seed)
+    """The phantom of a seed with its truth in JSON."""
+    return bundle_of_body(build_whole_body(seed), seed)
+
+
+def bundle_of_body(phantom: WholeBodyPhantom, seed: int) -> PhantomBundle:
+    """A whole body, scanned by any protocol, with its truth in JSON."""
     return PhantomBundle(
         name=NAME,
         seed=seed,

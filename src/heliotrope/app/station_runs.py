@@ -28,7 +28,7 @@ def run_by_station(stage: Stage, given: StageInput) -> StageOutput:
     joiner = MapJoiner(given.harmony_of(given.series[0]))
     first: StageOutput | None = None
     refusals: list[tuple[int, QualityRefusal]] = []
-    quality: list[QualityCheck] = []
+    found: dict[QualityCheck, list[int]] = {}
     for k, series in enumerate(sets):
         try:
             output = stage.run(replace(given, series=series))
@@ -38,9 +38,11 @@ def run_by_station(stage: Stage, given: StageInput) -> StageOutput:
         first = first or output
         for name, item in output.maps.items():
             joiner.add(k, name, item)
-        quality += [replace(check, detail=f"station {k + 1}: {check.detail}") for check in output.quality]
+        for check in output.quality:
+            found.setdefault(check, []).append(k + 1)
     if first is None:
         raise refusals[0][1]
+    quality = [replace(check, detail=f"{_stations(ks, len(sets))}: {check.detail}") for check, ks in found.items()]
     for k, refusal in refusals:
         quality.append(QualityCheck(f"{stage.name} by station", False, f"station {k + 1}: {refusal.message}"))
     return StageOutput(
@@ -51,6 +53,13 @@ def run_by_station(stage: Stage, given: StageInput) -> StageOutput:
         not_assessed=first.not_assessed,
         quality=tuple(quality),
     )
+
+
+def _stations(numbers: list[int], count: int) -> str:
+    """Which stations a check holds for: alike ones are told together."""
+    if len(numbers) == count:
+        return "every station"
+    return f"station{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _station_sets(series: tuple[Series, ...]) -> list[tuple[Series, ...]]:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
-from heliotrope.domain.study import Role, Series, Study
-from heliotrope.stations.layout import Arrangement, StationGroup, find_layout, is_scanned_by_side
+from heliotrope.domain.study import Modality, Role, Series, Study
+from heliotrope.stations.layout import Arrangement, StationGroup, find_layout, is_scanned_by_side, lie_apart
 from heliotrope.stations.merge import Harmony, Placement, by_header, harmonize, merge_signal
 from heliotrope.stations.place import StationOrder, place_in_order
 
@@ -47,7 +47,8 @@ ReadVolume = Callable[[Series], Volume]
 def with_stations(study: Study) -> Study:
     """The study with every group of stations as one series, by what the headers state; reads no pixel.
 
-    The joined series take the place of their stations, which stand inside them; notes say what stays apart and why.
+    The joined series take the place of their stations, which stand inside them and in their reason; notes say what
+    stays apart and why, and which limbs were scanned separately.
     """
     layout = find_layout(study.series)
     if not layout.groups:
@@ -56,8 +57,57 @@ def with_stations(study: Study) -> Study:
     inside = {member.key for group in layout.groups for member in group.series}
     joined = [_joined(group) for group in layout.groups]
     rest = [series for series in study.series if series.key not in inside]
-    notes = (*study.notes, *(_said(series) for series in joined), *layout.notes)
+    apart = (_said(series) for series in joined if is_scanned_by_side(series))
+    notes = (*study.notes, *apart, *layout.notes)
     return replace(study, series=(*joined, *rest), notes=notes)
+
+
+def on_one_stretch(study: Study, anchor: Series | None = None) -> Study:
+    """The study without MR series of other levels or of the other side whose role has one on the stretch that is read.
+
+    Every result then speaks of one stretch of the body; a note names what was left out.
+
+    Parameters
+    ----------
+    study : Study
+        After its stations were joined.
+    anchor : Series, optional
+        Lies on the stretch that is read, as the series that labels were drawn on; by default the series that most
+        roles accompany, of these the largest.
+    """
+    scanned = [item for item in study.series if _is_placed_mr(item)]
+    if anchor is None:
+        anchor = max(scanned, key=lambda item: (len(_roles_with(item, scanned)), _volume_mm3(item)), default=None)
+    if anchor is None or not _is_placed_mr(anchor):
+        return study
+    here = _roles_with(anchor, scanned)
+    left_out = [item for item in scanned if item.role in here and _lies_apart(item, anchor)]
+    if not left_out:
+        return study
+    keys = ", ".join(item.key for item in left_out)
+    note = (
+        f"series {keys} show other levels or the other side and were not read beside {anchor.key}: analyze them from a "
+        "folder of their own"
+    )
+    rest = tuple(item for item in study.series if item not in left_out)
+    return replace(study, series=rest, notes=(*study.notes, note))
+
+
+def _is_placed_mr(series: Series) -> bool:
+    return series.grid is not None and series.role is not Role.OTHER and series.acquisition.modality is Modality.MR
+
+
+def _roles_with(anchor: Series, scanned: Sequence[Series]) -> set[Role]:
+    """Roles of the series on the stretch of one of them."""
+    return {item.role for item in scanned if not _lies_apart(item, anchor)}
+
+
+def _lies_apart(first: Series, second: Series) -> bool:
+    return first.grid is not None and second.grid is not None and lie_apart(first.grid, second.grid)
+
+
+def _volume_mm3(series: Series) -> float:
+    return 0.0 if series.grid is None else float(np.prod(series.grid.shape)) * series.grid.voxel_volume_mm3
 
 
 def _joined(group: StationGroup) -> Series:
@@ -79,9 +129,7 @@ def _joined(group: StationGroup) -> Series:
 
 def _said(series: Series) -> str:
     keys = ", ".join(item.key for item in series.stations)
-    if is_scanned_by_side(series):
-        return f"series {keys} are a right and a left limb scanned separately: sides are compared with this limit"
-    return f"series {keys} are stations of one another and are read as one image"
+    return f"series {keys} are a right and a left limb scanned separately: sides are compared with this limit"
 
 
 def _lost_positions(series: Sequence[Series]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.study import FileOutcome, Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.stations import merge
 
 FORMAT = "heliotrope-stage/2"
 
@@ -53,7 +54,8 @@ def _hash_of_visit(folder: Path) -> str:
 
 def _identity_of(series: Series) -> str:
     own = f"{series.key}|{series.role}|{series.grid}|{series.acquisition}"
-    return "+".join([own, *(_identity_of(station) for station in series.stations)])
+    joined = [merge.METHOD] if series.stations else []
+    return "+".join([own, *joined, *(_identity_of(station) for station in series.stations)])
 
 
 def stage_key(

@@ -27,7 +27,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "station-gain",
         "Gains are the least-squares solution of the robust median log ratios of all overlaps with mean log gain 0, "
         "held within 0.5 to 2; roll-off is a second-order polynomial across the slices that fades to the station's "
-        "middle",
+        "middle, and the fall toward a station's end may differ linearly across the slices",
         (),
         Status.PROJECT_RULE,
         "",

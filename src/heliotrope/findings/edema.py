@@ -356,7 +356,10 @@ def distribution_finding(region: Region, found: EdemaDistribution, rows: tuple[M
         words.append("honeycomb-like")
     limits = ["Pattern names follow system rules; their published accuracy is that of readers, not of this program."]
     if pattern.honeycomb is Truth.UNKNOWN:
-        limits.append("Honeycomb not assessable: pixels of at most 1.0 mm and slices of at most 5 mm are needed.")
+        limits.append(
+            "Honeycomb not assessable: slices across the limb of at most 5 mm, with pixels of at most 1.0 mm, are "
+            "needed."
+        )
     present = Truth.UNKNOWN if pattern.spread == "undetermined" else Truth.of(pattern.spread != "none")
     if pattern.spread == "none":
         text = f"No edema pattern in the {name_region(region)}."

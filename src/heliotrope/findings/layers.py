@@ -40,6 +40,8 @@ def fascia_finding(
     )
     if found is None:
         text = f"Signal along the {side} deep fascia could not be assessed."
+        reason = next((row.missing.reason for row in rows if row.region == region and row.missing is not None), "")
+        text += f" {reason}" if reason else ""
         return Finding(FindingKind.FASCIA, Truth.UNKNOWN, text, (region,), (), limits, ("fascia-rule",))
     present = found.extent > FASCIA_EXTENT or found.longest_arc_mm >= FASCIA_ARC_MM
     if present:

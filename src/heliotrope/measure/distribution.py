@@ -15,7 +15,7 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
 from heliotrope.measure.edema_load import FEWEST_ASSESSED, EdemaImage
 from heliotrope.measure.edema_mask import in_plane
-from heliotrope.measure.morphometry import slice_axis
+from heliotrope.measure.morphometry import cuts_across, slice_axis
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -170,7 +170,9 @@ def measure_distribution(region: Region, found: EdemaDistribution | None) -> tup
         if value is None or not np.isfinite(value):
             coarse = quantity == "edema_honeycomb" and found is not None
             missing = (
-                Missing("M_RESOLUTION", "Pixels of at most 1.0 mm and slices of at most 5 mm are needed.")
+                Missing(
+                    "M_RESOLUTION", "Slices across the limb of at most 5 mm with pixels of at most 1 mm are needed."
+                )
                 if coarse
                 else Missing("M_NOT_ASSESSABLE", f"Too little of the {region.title} can be judged.")
             )
@@ -302,8 +304,11 @@ def sheetness(signal: FloatArray, grid: Grid) -> FloatArray:
 def _honeycomb(signal: FloatArray, edema: BoolArray, grid: Grid) -> float | None:
     axis = slice_axis(grid)
     pixel = max(s for a, s in enumerate(grid.spacing_mm) if a != axis)
-    if pixel > HONEYCOMB_PIXEL_MM + 1e-6 or grid.spacing_mm[axis] > HONEYCOMB_SLICE_MM + 1e-6 or not edema.any():
-        return None if pixel > HONEYCOMB_PIXEL_MM + 1e-6 or grid.spacing_mm[axis] > HONEYCOMB_SLICE_MM + 1e-6 else 0.0
+    too_coarse = pixel > HONEYCOMB_PIXEL_MM + 1e-6 or grid.spacing_mm[axis] > HONEYCOMB_SLICE_MM + 1e-6
+    if too_coarse or not cuts_across(grid):
+        return None
+    if not edema.any():
+        return 0.0
     return float((sheetness(np.clip(signal, 0.5, 3.0), grid)[edema] > 0.5).mean())
 
 

@@ -15,7 +15,7 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
 from heliotrope.measure.distribution import sheetness
 from heliotrope.measure.edema_mask import drop_small, find_failed_fat
-from heliotrope.measure.morphometry import slice_axis
+from heliotrope.measure.morphometry import cuts_across, slice_axis
 from heliotrope.measure.spatial_bootstrap import bootstrap_percent, bootstrap_quantile, group_blocks, group_points
 
 FloatArray = NDArray[np.float64]
@@ -122,7 +122,14 @@ def sample_fascia(
         Of the same limb.
     left_out : bool array
         Not to be judged, e.g. failed fat suppression.
+
+    Returns
+    -------
+    FasciaSignal or None
+        None where it could not be followed, and in slices along the limb, as coronal ones.
     """
+    if not cuts_across(grid):
+        return None
     axis = slice_axis(grid)
     axes = [a for a in range(3) if a != axis]
     spacing = np.array([grid.spacing_mm[a] for a in axes])
@@ -278,6 +285,13 @@ def subcutis_interval(
     return bootstrap_percent(subcutis.edema[judged], group_blocks(judged, grid), generator)
 
 
+def why_not_followed(structure: str, grid: Grid) -> str:
+    """Why a layer has no number."""
+    if structure == "fascia" and not cuts_across(grid):
+        return "The fascia is followed in slices across the limb; these lie along it."
+    return "The layer could not be followed here."
+
+
 def layer_measurements(
     side: Side,
     fascia: FasciaSignal | None,
@@ -296,7 +310,7 @@ def layer_measurements(
         unit: Unit,
         ci95: tuple[float, float] | None = None,
     ) -> Measurement:
-        missing = None if value is not None else Missing("M_NOT_ASSESSABLE", "The layer could not be followed here.")
+        missing = None if value is not None else Missing("M_NOT_ASSESSABLE", why_not_followed(structure, grid))
         return Measurement(
             Region(structure, side), quantity, statistic, value, unit, METHOD, missing, ci95, evidence=("fascia-rule",)
         )

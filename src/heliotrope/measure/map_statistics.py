@@ -156,7 +156,8 @@ def _corrected(
     generator: np.random.Generator,
 ) -> list[Measurement]:
     """Mean of a thin region freed of its neighbors; empty where it cannot be told."""
-    lean = np.any([index.mask(r) for r in index.members if is_lean(r)] or [drawn], axis=0)
+    numbers = {n for r, members in index.members.items() if is_lean(r) for n in members}
+    lean = np.isin(index.labels.labels, list(numbers)) if numbers else drawn
     found = corrected_mean(parametric, drawn, np.asarray(lean), generator)
     if found is None:
         return []
@@ -188,17 +189,16 @@ def level_medians(parametric: ParametricMap, labels: LabelMap) -> tuple[Measurem
     require_same_grid(parametric.grid, labels.grid, first_name=f"{parametric.quantity} map", second_name="label map")
     index = index_regions(labels)
     across = int(np.argmax(parametric.grid.spacing_mm))
+    values_by_slice = np.moveaxis(parametric.values, across, 0)
     rows: list[Measurement] = []
     for region in index.members:
         kind = STRUCTURES[region.structure].kind
         if region.level is not None or not (region.structure == "muscle" or kind is StructureKind.COMPARTMENT):
             continue
         core = erode_mask(index.mask(region), parametric.grid, margin_mm(parametric.grid)).mask & parametric.valid
-        for k in range(parametric.grid.shape[across]):
-            here = np.take(core, k, axis=across)
-            if int(np.count_nonzero(here)) < FEWEST_VOXELS:
-                continue
-            values = np.take(parametric.values, k, axis=across)[here].astype(np.float64)
+        slices = np.moveaxis(core, across, 0)
+        for k in np.flatnonzero(slices.sum(axis=(1, 2)) >= FEWEST_VOXELS):
+            values = values_by_slice[k][slices[k]].astype(np.float64)
             rows.append(
                 Measurement(
                     region=Region(region.structure, region.side, f"slice {k + 1}"),

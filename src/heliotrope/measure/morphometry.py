@@ -26,6 +26,22 @@ def slice_axis(grid: Grid) -> int:
     return 2 if max(spacing) - min(spacing) < 1e-6 else int(np.argmax(spacing))
 
 
+def cuts_across(grid: Grid) -> bool:
+    """Whether slices lie across the long axis of body and limbs, so that each shows closed outlines.
+
+    Examples
+    --------
+    >>> cuts_across(Grid.from_spacing((4, 4, 4), (1.0, 1.0, 5.0)))
+    True
+    >>> cuts_across(Grid.from_spacing((4, 4, 4), (1.0, 5.0, 1.0)))
+    False
+    """
+    axis = slice_axis(grid)
+    others = np.delete(grid.matrix[:3, :3], axis, axis=1)
+    normal = np.cross(others[:, 0], others[:, 1])
+    return bool(abs(normal[2]) > np.sqrt(0.5) * np.linalg.norm(normal))
+
+
 def pixel_area_mm2(grid: Grid) -> float:
     """Area of one pixel within a slice. [mm2]"""
     axes = [axis for axis in range(3) if axis != slice_axis(grid)]
@@ -72,9 +88,19 @@ def measure_morphometry(labels: LabelMap, fat_fraction: ParametricMap | None = N
 
 def _edges(mask: NDArray[np.bool_], axis: int) -> tuple[bool, bool]:
     """Whether a mask reaches the image edge within slices, and through the first or last slice."""
-    within = any(bool(np.take(mask, end, axis=other).any()) for other in range(3) if other != axis for end in (0, -1))
-    through = any(bool(np.take(mask, end, axis=axis).any()) for end in (0, -1))
-    return within, through
+    slices = np.moveaxis(mask, axis, 0)
+    return bool(_cut_slices(mask, axis).any()), bool(slices[0].any() or slices[-1].any())
+
+
+def _cut_slices(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """Whether a mask reaches the image edge within each slice, (n_slices,)."""
+    slices = np.moveaxis(mask, axis, 0)
+    return np.asarray(
+        slices[:, 0].any(axis=1)
+        | slices[:, -1].any(axis=1)
+        | slices[:, :, 0].any(axis=1)
+        | slices[:, :, -1].any(axis=1)
+    )
 
 
 def _areas(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
@@ -138,9 +164,10 @@ def _size(region: Region, mask: NDArray[np.bool_], grid: Grid) -> list[Measureme
             row(region, "volume", "total", volume, Unit.MILLILITER, None, note),
             row(region, "cross_section", "max", float(areas.max()), Unit.SQUARE_MILLIMETER, None, note),
         ]
+    cut_slices = _cut_slices(mask, axis)
     for k in imaged:
         at = Region(region.structure, region.side, f"slice {k + 1}")
-        if _edges(np.take(mask, [k], axis=axis), axis)[0]:
+        if cut_slices[k]:
             results.append(row(at, "cross_section", "total", None, Unit.SQUARE_MILLIMETER, cut))
         else:
             results.append(row(at, "cross_section", "total", float(areas[k]), Unit.SQUARE_MILLIMETER, None))
@@ -172,6 +199,7 @@ def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: Parametr
         volume = float(lean.sum(dtype=np.float64)) * scale * grid.voxel_volume_mm3 / 1000.0
         areas = lean.sum(axis=others, dtype=np.float64) * scale * pixel_area_mm2(grid)
         area = float(areas.max())
+        counts = mask.sum(axis=others)
         levels = [
             Measurement(
                 region=Region(region.structure, region.side, f"slice {k + 1}"),
@@ -180,10 +208,10 @@ def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: Parametr
                 value=float(areas[k]),
                 unit=Unit.SQUARE_MILLIMETER,
                 method=METHOD,
-                n_voxels=int(np.count_nonzero(np.take(mask, k, axis=axis))),
+                n_voxels=int(counts[k]),
                 evidence=("contractile-area",),
             )
-            for k in np.flatnonzero(mask.any(axis=others))
+            for k in np.flatnonzero(counts)
         ]
     whole = [
         Measurement(region, quantity, statistic, value, unit, METHOD, missing, None, count, ("contractile-area",))

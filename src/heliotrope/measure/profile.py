@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from heliotrope.domain.anatomy import Region
+from heliotrope.domain.anatomy import STRUCTURES, BodyPart, Region
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
+from heliotrope.domain.whole_body import inventory_compartment
+from heliotrope.measure.regions import index_regions
 from heliotrope.measure.spatial_bootstrap import BLOCK_MM
 
 FloatArray = NDArray[np.float64]
@@ -30,6 +32,7 @@ LEAST_BONE_MM = 40.0
 """Length over which a bone must be labeled for its axis to be taken. [mm]"""
 
 _BONES = frozenset({"bone", "bone_cortex", "bone_marrow", "femur", "tibia"})
+_ARM = frozenset({BodyPart.UPPER_ARM, BodyPart.FOREARM, BodyPart.HAND})
 _HEAD = np.array([0.0, 0.0, 1.0])
 
 
@@ -122,6 +125,38 @@ def profile_of(share: ParametricMap, inside: BoolArray, axis: LimbAxis) -> Profi
         slope = float(found[0])
         ci95 = (float(min(found[2], slope)), float(max(found[3], slope)))
     return Profile(tuple(middles.tolist()), tuple(percents.tolist()), slope, ci95)
+
+
+def body_part_levels(labels: LabelMap, region: Region) -> tuple[tuple[BodyPart, float], ...]:
+    """Middle height of every part of the body that a region reaches over, distal first.
+
+    Arms are left out: they hang beside the trunk and have no level of their own on its axis.
+
+    Returns
+    -------
+    tuple of (BodyPart, float)
+        Height above the distal end of the region, as `profile_of` takes it [mm]; empty where one part alone is labeled.
+    """
+    axis = limb_axis(labels, region)
+    index = index_regions(labels)
+    if region not in index.members:
+        return ()
+    heights: dict[BodyPart, list[float]] = {}
+    ends: list[float] = []
+    for number in index.members[region]:
+        compartment = inventory_compartment(labels.legend[number].structure)
+        where = np.argwhere(labels.labels == number)
+        if len(where) == 0:
+            continue
+        found = (labels.grid.positions_mm(where) - axis.point_mm) @ axis.direction
+        ends.append(float(found.min()))
+        part = None if compartment is None else STRUCTURES[compartment].body_part
+        if part is not None and part not in _ARM:
+            heights.setdefault(part, []).extend((float(found.min()), float(found.max())))
+    if len(heights) < 2:
+        return ()
+    middles = {part: (min(known) + max(known)) / 2.0 - min(ends) for part, known in heights.items()}
+    return tuple(sorted(middles.items(), key=lambda item: item[1]))
 
 
 def _slice_step_mm(grid: Grid, axis: LimbAxis) -> float:

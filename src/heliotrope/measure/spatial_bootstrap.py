@@ -44,7 +44,7 @@ def group_blocks(mask: NDArray[np.bool_], grid: Grid, edge_mm: float = BLOCK_MM)
     index = np.argwhere(mask) // step
     if len(index) == 0:
         return Blocks(np.zeros(0, np.intp), 0)
-    _, number = np.unique(index, axis=0, return_inverse=True)
+    _, number = np.unique(np.ravel_multi_index(tuple(index.T), tuple(index.max(axis=0) + 1)), return_inverse=True)
     number = np.asarray(number, dtype=np.intp).reshape(-1)
     return Blocks(number, int(number.max()) + 1)
 

@@ -26,6 +26,7 @@ from heliotrope.report.document import (
     Text,
     Tone,
 )
+from heliotrope.report.inventory import inventory_blocks
 from heliotrope.report.kept_apart import kept_apart_table
 from heliotrope.report.pictures import label_figure, main_map_figures, supporting_map_figures
 from heliotrope.report.plain_pictures import radiograph_figure
@@ -221,9 +222,13 @@ def _own_sections(result: AnalysisResult) -> Section | None:
     blocks: list[Block] = []
     for kind in _DETAILED_KINDS:
         mine = [finding for finding in result.findings if finding.kind is kind]
-        laid_out = [finding for finding in mine if is_calcium_in_ct(finding)]
-        others = [finding for finding in mine if finding not in laid_out]
-        found = (*calcium_blocks(laid_out, result.measurements), *detail_blocks(KIND_TITLES[kind], others))
+        calcium = [finding for finding in mine if is_calcium_in_ct(finding)]
+        others = [finding for finding in mine if finding not in calcium and kind is not FindingKind.WHOLE_BODY]
+        found = (
+            *inventory_blocks(mine),
+            *calcium_blocks(calcium, result.measurements),
+            *detail_blocks(KIND_TITLES[kind], others),
+        )
         if found:
             blocks += [Subheading(KIND_TITLES[kind]), *found]
         if kind is FindingKind.BIOPSY_SITE and (figure := target_figure(result)) is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure as Canvas
 
-from heliotrope.domain.anatomy import STRUCTURES, Side, StructureKind
+from heliotrope.domain.anatomy import STRUCTURES, BodyPart, Region, Side, StructureKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.result import AnalysisResult
+from heliotrope.measure.profile import body_part_levels
 from heliotrope.report.document import Figure, Picture
 from heliotrope.report.figures import encode
 from heliotrope.report.palette import ACCENT, INK, QUIET
@@ -38,6 +40,7 @@ def profile_figure(result: AnalysisResult) -> Figure | None:
             name,
             [row for row in rows if row.region.structure == name],
             [row for row in slopes if row.region.structure == name],
+            levels=_levels(result, name),
             synthetic=result.study.synthetic,
         )
         for name in shown
@@ -46,7 +49,16 @@ def profile_figure(result: AnalysisResult) -> Figure | None:
         "Edema fraction along the limb, from the distal end of each region (left of the chart) toward the head; solid "
         "with circles: left, dashed with squares: right. The slope is that of Theil and Sen with its 95 % interval."
     )
+    if _levels(result, "muscle"):
+        caption += " All muscle of a side is taken at each height, arms that hang beside the trunk included."
     return Figure(pictures, caption, columns=2, dark=False)
+
+
+def _levels(result: AnalysisResult, name: str) -> tuple[tuple[BodyPart, float], ...]:
+    """Parts of the body along a chart of muscle as a whole, by their middle heights. [mm]"""
+    if name != "muscle" or result.labels is None:
+        return ()
+    return next((levels for side in Side if (levels := body_part_levels(result.labels, Region(name, side)))), ())
 
 
 def _kind_rank(structure: str) -> int:
@@ -67,7 +79,14 @@ def height_of(row: Measurement) -> float:
     return float((row.region.level or "0").split()[0])
 
 
-def _draw(name: str, rows: Sequence[Measurement], slopes: Sequence[Measurement], *, synthetic: bool) -> Picture:
+def _draw(
+    name: str,
+    rows: Sequence[Measurement],
+    slopes: Sequence[Measurement],
+    *,
+    levels: Sequence[tuple[BodyPart, float]],
+    synthetic: bool,
+) -> Picture:
     canvas = Canvas(figsize=(5.2, 2.5), dpi=100, facecolor="white")
     axes = canvas.add_axes((0.11, 0.20, 0.86, 0.62))
     said = []
@@ -89,14 +108,19 @@ def _draw(name: str, rows: Sequence[Measurement], slopes: Sequence[Measurement],
         if slope is not None and slope.value is not None:
             interval = interval_text(slope)
             said.append(f"{side} {value_text(slope)}" + (f" ({interval})" if interval else ""))
-    axes.set_ylim(0.0, max(5.0, 1.08 * max((row.value or 0.0) for row in rows)))
-    axes.set_xlabel("height above the distal end [mm]", fontsize=8)
+    top = max(5.0, 1.08 * max((row.value or 0.0) for row in rows))
+    axes.set_ylim(0.0, 1.30 * top if levels else 1.22 * top)  # room for legend and names above the curves
+    for part, middle in levels:
+        axes.text(middle, 1.12 * top, str(part).replace("_", " "), ha="center", va="top", fontsize=6, color=QUIET)
+    for (_, low), (_, high) in itertools.pairwise(levels):
+        axes.axvline((low + high) / 2.0, color=QUIET, lw=0.6, ls=":")
+    axes.set_xlabel("mm above the distal end; to the right is toward the head", fontsize=8)
     axes.set_ylabel("edema [%]", fontsize=8)
     axes.tick_params(labelsize=7.5)
-    axes.legend(fontsize=7.5, frameon=False, loc="upper right")
-    title = "muscle of the limb" if name == "muscle" else structure_title(name)
-    axes.set_title(title[:1].upper() + title[1:], fontsize=9, loc="left", color=INK)
-    canvas.text(0.97, 0.90, "slope: " + (", ".join(said) or "not assessable"), ha="right", fontsize=7, color=QUIET)
+    axes.legend(fontsize=7.5, frameon=False, loc="upper right", ncols=2)
+    title = "All muscle" if name == "muscle" else structure_title(name)
+    axes.set_title(title, fontsize=9, loc="left", color=INK)
+    canvas.text(0.97, 0.935, "slope: " + (", ".join(said) or "not assessable"), ha="right", fontsize=7, color=QUIET)
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
     if synthetic:

@@ -94,7 +94,7 @@ def series_table(study: Study, *, show_identifiers: bool) -> Table | None:
     for series in known:
         cells = [
             Text(f"{ROLE_TITLES[series.role]} ({series.key})", strong=True),
-            Text(geometry_words(series)),
+            Text(geometry_words(series) + stations_words(series)),
             Text(capitalized(acquisition_words(series))),
         ]
         if with_remarks:
@@ -103,6 +103,13 @@ def series_table(study: Study, *, show_identifiers: bool) -> Table | None:
             cells.insert(1, Text(series.description or "none"))
         rows.append(Row(tuple(cells)))
     return Table("Series", tuple(columns), tuple(rows))
+
+
+def stations_words(series: Series) -> str:
+    """What a joined series was made of; empty for a series as scanned."""
+    if not series.stations:
+        return ""
+    return f"; joined from {', '.join(station.key for station in series.stations)}"
 
 
 def role_table(study: Study) -> Table | None:

@@ -70,6 +70,9 @@ ITEM_KEY = "lesion"
 UPRIGHT_MEMBERS, UPRIGHT_KEYS = 4, 6
 """At most so many findings, of more details than this, stand in columns beside each other."""
 
+FEW_GROUPS = 8
+"""Up to so many muscle groups and sides without any present finding are shown; more are folded away."""
+
 _SMALL = {StructureKind.MUSCLE, StructureKind.COMPARTMENT}
 _GROUP_SIDES: tuple[Side | None, ...] = (Side.RIGHT, Side.LEFT, None)
 
@@ -95,20 +98,25 @@ def is_itemized(finding: Finding) -> bool:
 
 
 def is_regional(finding: Finding) -> bool:
-    """True when a finding speaks of one muscle or compartment only."""
+    """True when a finding speaks of one muscle or compartment only, unless it is a compartment in which edema is."""
     if finding.kind in (*OWN_SECTION, FindingKind.QUALITY) or is_itemized(finding):
         return False
+    if finding.kind is FindingKind.EDEMA and finding.present is Truth.TRUE and finding.regions:
+        return STRUCTURES[finding.regions[0].structure].kind is StructureKind.MUSCLE
     structures = {region.structure for region in finding.regions}
     return len(structures) == 1 and all(STRUCTURES[name].kind in _SMALL for name in structures)
 
 
 def key_findings(findings: Sequence[Finding], citations: Citations) -> tuple[Block, ...]:
-    """Findings on the whole study, a limb or a tissue, by kind in the report's order."""
+    """Findings on the whole study, a limb or a tissue, and edema that is present in a compartment, by kind."""
     items: list[BulletItem] = []
-    for kind in FindingKind:
+    # what holds for the whole body comes before its parts
+    for kind in sorted(FindingKind, key=lambda kind: kind is not FindingKind.WHOLE_BODY):
         if kind is FindingKind.QUALITY:
             continue
         mine = [f for f in findings if f.kind is kind and not is_regional(f) and not is_itemized(f)]
+        # muscle as a whole before its compartments
+        mine.sort(key=lambda f: bool(f.regions) and f.regions[0].structure != "muscle" and kind is FindingKind.EDEMA)
         # a limit that several findings of a kind share stands once, below the last of them
         last = {limit: number for number, finding in enumerate(mine) for limit in finding.limits}
         for number, finding in enumerate(mine):
@@ -131,18 +139,31 @@ def regional_findings(findings: Sequence[Finding], citations: Citations) -> tupl
     blocks: list[Block] = []
     counts = Counter(limit for finding in regional for limit in finding.limits)
     shared = tuple(limit for limit, count in counts.items() if count > 1)
+    without: list[Block] = []
     for group in sorted({group_of(f) for f in regional}, key=order.index):
         for side in _GROUP_SIDES:
             mine = [f for f in regional if group_of(f) == group and f.regions[0].side == side]
             if mine:
                 mine.sort(key=lambda f: order.index(f.regions[0].structure))
                 name = structure_title(group)
-                blocks.append(Subheading(f"{name}, {side}" if side else name))
                 items = (replace(finding_item(f, citations), notes=_own_limits(f, shared)) for f in mine)
-                blocks.append(BulletList(tuple(items)))
+                shown = blocks if any(_catches_the_eye(f) for f in mine) else without
+                shown.append(Subheading(f"{name}, {side}" if side else name))
+                shown.append(BulletList(tuple(items)))
+    if len(without) > 2 * FEW_GROUPS:
+        count = len(without) // 2
+        without = [Foldable(f"{count} muscle groups and sides in which nothing is present", tuple(without))]
+    blocks += without
     if shared:
         blocks += [Subheading("What holds for these findings"), BulletList(tuple(BulletItem(Text(s)) for s in shared))]
     return tuple(blocks)
+
+
+def _catches_the_eye(finding: Finding) -> bool:
+    """Whether something is there: present, or a difference of sides or a pattern of it."""
+    if finding.kind is FindingKind.SYMMETRY:
+        return finding.present is not Truth.UNKNOWN
+    return finding.present is Truth.TRUE
 
 
 def _own_limits(finding: Finding, shared: Sequence[str]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE, Slic
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
 from heliotrope.segment.level import THIGH_AREA_CM2, Level, recognize_level
+from heliotrope.segment.shafts import LONGEST_SINGLE_LEVEL_MM, only_shafts, shaft_slices
 from heliotrope.segment.vessels import Vessels, find_vessels
 
 TISSUE_STRUCTURES = ("skin", "subcutaneous_fat", "muscle", "intermuscular_fat", "bone")
@@ -111,6 +112,9 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
     legend: dict[int, Region] = {}
     compartment_confidence: dict[int, float] = {}
     unseen: dict[Side | None, str] = {}
+    # on a water image alone a joint, a foot or a hand looks like muscle; in a short stack the level tells
+    several_levels = not contrast.marrow_ring and contrast.body.shape[2] * spacing[2] > LONGEST_SINGLE_LEVEL_MM
+    labeled = np.full(contrast.body.shape[2], not several_levels)
     for n, side in enumerate(limbs.sides, start=1):
         limb = limbs.index == n
         if not limb.any():
@@ -152,8 +156,15 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
         surfaces.append(_placed(local, box, limb.shape))
         thickness.append(skin)
         notes += _notes(side, local, found, limb)
-        level = _level(local, bone, found, spacing)
-        levels.append(level)
+        if several_levels:
+            drawn = values[box]
+            lean = np.isin(drawn, [first + 2, *(first + 5 + i for i in range(len(COMPARTMENTS)))])
+            shaft = shaft_slices(drawn == first + CORTEX, lean, spacing)
+            drawn[(drawn >= first) & (drawn <= first + VESSEL) & ~shaft] = 0
+            labeled |= shaft
+            notes.append(only_shafts(side, shaft))
+            continue
+        levels.append(level := _level(local, bone, found, spacing))
         if level.name != "thigh":
             notes.append(
                 f"The {side or 'only'} limb looks like {_WITH_ARTICLE[level.name]}, not a thigh: {level.reason}."
@@ -168,13 +179,13 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
         )
     if not all(np.isfinite(value) for value in thickness):
         notes.append("The skin is thinner than the voxels show; its thickness was assumed, not measured.")
-    if counts.shape[1] >= SLICES_TO_TELL and not counts.any():
+    if (counts.shape[1] >= SLICES_TO_TELL and not counts.any()) or not labeled.any():
         raise QualityRefusal(
             "not a limb: no slice shows a long bone",
             hint="give a series of the thighs, legs or arms; labels of your own are taken with --labels",
             code="E_NOT_A_LIMB",
         )
-    markers = _markers(limbs, (spacing[0], spacing[1]))
+    markers = _markers(limbs, (spacing[0], spacing[1])) & labeled
     if markers.any():
         values[markers & (values == 0)] = FIDUCIAL
         legend[FIDUCIAL] = Region("fiducial")

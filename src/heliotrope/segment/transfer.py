@@ -99,16 +99,23 @@ def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedM
     slice_axis = int(np.argmax(grid.spacing_mm))
     sampling = [spacing for axis, spacing in enumerate(grid.spacing_mm) if axis != slice_axis]
     kept = np.zeros_like(mask)
-    for k in np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != slice_axis))):
-        plane = np.take(mask, k, axis=slice_axis)
+    # the nearest voxel outside a mask lies at most one beyond its box
+    box = _box(mask, 1)
+    planes = np.moveaxis(np.ascontiguousarray(mask[box]), slice_axis, 0)
+    kept_planes = np.moveaxis(kept[box], slice_axis, 0)
+    for plane, kept_plane in zip(planes, kept_planes, strict=True):
         if plane.all():
-            depth = np.full(plane.shape, np.inf)
-        else:
-            depth = np.asarray(ndimage.distance_transform_edt(plane, sampling=sampling))
-        index: list[slice | int] = [slice(None)] * 3
-        index[slice_axis] = int(k)
-        kept[tuple(index)] = depth > margin_mm
+            kept_plane[...] = True
+        elif plane.any():
+            kept_plane[...] = np.asarray(ndimage.distance_transform_edt(plane, sampling=sampling)) > margin_mm
     return ErodedMask(kept, 1.0 - int(np.count_nonzero(kept)) / count)
+
+
+def _box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:
+    """Smallest box around a mask that is not empty, with a margin of voxels."""
+    ends = [np.flatnonzero(mask.any(axis=tuple(b for b in range(3) if b != a))) for a in range(3)]
+    x, y, z = (slice(max(0, int(e[0]) - margin), int(e[-1]) + 1 + margin) for e in ends)
+    return x, y, z
 
 
 def touches_border(mask: NDArray[np.bool_], *, axes: tuple[int, ...] = (0, 1, 2)) -> bool:

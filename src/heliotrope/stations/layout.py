@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,6 +30,12 @@ TIMING_TOLERANCE = 0.10
 
 LARGEST_TILT_DEG = 0.5
 """Angle between the axes of two stations up to which they are parallel. [deg]"""
+
+ONE_SIDE_READ = (
+    "each side is an image of its own and results are read on the larger one: analyze the sides one after the other, "
+    "each from its own folder"
+)
+"""What happens to limbs that cannot be brought into one image, and the way out."""
 
 _NEVER_JOINED = frozenset({Role.OTHER, Role.RADIOGRAPH, Role.ULTRASOUND, Role.RTSTRUCT, Role.SEGMENTATION})
 _HEAD_FOOT, _LEFT_RIGHT = 2, 0
@@ -115,8 +121,7 @@ def _families(series: Sequence[Series]) -> list[list[Series]]:
 def _group_family(family: list[Series]) -> tuple[list[StationGroup], list[str]]:
     limbs = _by_side(family)
     if len(limbs) == 2 and all(len(limb) == 1 for limb in limbs):
-        group = _sides(limbs[0][0], limbs[1][0])
-        return ([group], []) if group is not None else ([], [])
+        return _sides(limbs[0][0], limbs[1][0])
     groups: list[StationGroup] = []
     notes: list[str] = []
     for limb in limbs:
@@ -128,7 +133,7 @@ def _group_family(family: list[Series]) -> tuple[list[StationGroup], list[str]]:
         groups += [_stations(run) for run in runs if len(run) > 1]
         notes += [*said, *apart]
     if len(limbs) == 2 and groups:
-        notes.append("left and right were scanned separately in several stations; each side is put together by itself")
+        notes.append(f"left and right were scanned separately in several stations; {ONE_SIDE_READ}")
     return groups, notes
 
 
@@ -249,12 +254,12 @@ def _stations(run: list[Series]) -> StationGroup:
     return _group(run, Arrangement.STATIONS, _HEAD_FOOT)
 
 
-def _sides(right: Series, left: Series) -> StationGroup | None:
-    """A limb on each side of the middle, over mostly the same levels."""
-    a, b = _grid(right), _grid(left)
-    if mismatch(right, left) is not None or _shared(a, b, _HEAD_FOOT) <= REPEAT_SHARE:
-        return None
-    return _group([right, left], Arrangement.SIDES, _LEFT_RIGHT)
+def _sides(right: Series, left: Series) -> tuple[list[StationGroup], list[str]]:
+    """A limb on each side of the middle, over mostly the same levels; else why they stay apart."""
+    reason = mismatch(right, left)
+    if reason is None:
+        return [_group([right, left], Arrangement.SIDES, _LEFT_RIGHT)], []
+    return [], [f"series {right.key} and {left.key} show one limb each and stay apart: {reason}; {ONE_SIDE_READ}"]
 
 
 def _group(members: list[Series], arrangement: Arrangement, direction: int) -> StationGroup:
@@ -297,3 +302,35 @@ def is_scanned_by_side(series: Series) -> bool:
         return False
     first, second = (_grid(item) for item in series.stations)
     return _shared(first, second, _HEAD_FOOT) > REPEAT_SHARE
+
+
+def lie_apart(first: Grid, second: Grid) -> bool:
+    """Whether two images show different levels of the body, or different sides: they share nothing to speak of."""
+    return (
+        _overlap_mm(first, second, _HEAD_FOOT) < SMALLEST_OVERLAP_MM
+        and _shared(first, second, _HEAD_FOOT) < REPEAT_SHARE
+    ) or _overlap_mm(first, second, _LEFT_RIGHT) <= 0.0
+
+
+def scans_by_side(series: Iterable[Series], grid: Grid) -> tuple[NDArray[np.bool_], ...]:
+    """Where on a grid the scans of a right and of a left limb lie, parted half way between their middles.
+
+    Parameters
+    ----------
+    series : iterable of Series
+        Those that matter together; the first that was scanned by side decides.
+    grid : Grid
+
+    Returns
+    -------
+    tuple of bool arrays (x, y, z)
+        Right and left; empty when no series was scanned by side.
+    """
+    apart = next((item for item in series if is_scanned_by_side(item)), None)
+    if apart is None:
+        return ()
+    border = float(np.mean([sum(span_mm(_grid(item), _LEFT_RIGHT)) / 2.0 for item in apart.stations]))
+    axes = np.ix_(*(np.arange(n) for n in grid.shape))
+    row = grid.matrix[_LEFT_RIGHT]
+    x = sum((row[a] * axes[a] for a in range(3)), start=np.full(grid.shape, row[3]))
+    return x < border, x >= border

@@ -16,6 +16,8 @@ from heliotrope.domain.units import Unit
 from heliotrope.stations.chain import solve_chain, solve_gains
 from heliotrope.stations.layout import offset_in
 from heliotrope.stations.overlap import (
+    FALL_TERMS,
+    LARGEST_FALL,
     LEAST_LIKENESS,
     Overlap,
     Shift,
@@ -29,6 +31,9 @@ from heliotrope.stations.overlap import (
 FloatArray = NDArray[np.float64]
 Reader = Callable[[int], Volume]
 """Loads the volume of one station by its number; called anew whenever its voxels are needed."""
+
+METHOD = "station-chain/2"
+"""How stations are joined; a new number whenever joined voxels change."""
 
 LARGEST_FIELD = float(np.log(1.5))
 """Roll-off at a seam is corrected up to this log factor. [1]"""
@@ -139,8 +144,10 @@ class Harmony:
     fields : array (n_stations, 2, 6)
         Log roll-off at the low and the high end of each station, in the terms of `overlap.field_terms`; it fades
         to nothing at the station's middle.
-    falls : array (n_stations, 2, 2)
-        Log signal lost at the low and the high end of each station, and the slices over which it is lost.
+    falls : array (n_stations, 2, 3)
+        Log signal lost at the low and the high end of each station, over 1, x, y of `overlap.field_terms`.
+    fall_slices : array (n_stations, 2)
+        Slices over which it is lost: those of the overlap at that end.
     seams : tuple of Seam
     shifts_mm : array (n_stations, 3)
         How far each station was moved, along the array axes. [mm]
@@ -150,6 +157,7 @@ class Harmony:
     gains: FloatArray
     fields: FloatArray
     falls: FloatArray
+    fall_slices: FloatArray
     seams: tuple[Seam, ...]
     shifts_mm: FloatArray
 
@@ -168,10 +176,20 @@ class Harmony:
         position = float(np.clip(z - self.placement.offsets[k, self.placement.axis], 0.0, last))
         height = 2.0 * position / max(last, 1) - 1.0
         end = 1 if height > 0 else 0
-        lost, n_slices = self.falls[k, end]
         from_end = last - position if end else position
-        restored = lost * restored_share(from_end, n_slices)
+        restored = fall_across(terms, self.falls[k, end]) * restored_share(from_end, self.fall_slices[k, end])
         return np.asarray(np.exp(_clipped(terms @ (self.fields[k, end] * abs(height))) + restored))
+
+
+def fall_across(terms: FloatArray, fall: FloatArray) -> FloatArray:
+    """Log signal lost at a station's very end at places across it, within `LARGEST_FALL`. [1]
+
+    Examples
+    --------
+    >>> fall_across(np.array([1.0, -1.0, 0.0, 1.0, 0.0, 0.0]), np.array([0.1, 0.04, 0.0])).round(3).item()
+    0.06
+    """
+    return np.asarray(np.clip(terms[..., FALL_TERMS] @ fall, -LARGEST_FALL, LARGEST_FALL))
 
 
 def restored_share(from_end: float, n_slices: float) -> float:
@@ -188,7 +206,8 @@ def restored_share(from_end: float, n_slices: float) -> float:
 def by_header(placement: Placement) -> Harmony:
     """Stations as scanned: nothing moved, nothing scaled."""
     n = len(placement.shapes)
-    return Harmony(placement, np.ones(n), np.zeros((n, 2, 6)), np.zeros((n, 2, 2)), (), np.zeros((n, 3)))
+    fields, falls = np.zeros((n, 2, 6)), np.zeros((n, 2, 3))
+    return Harmony(placement, np.ones(n), fields, falls, np.zeros((n, 2)), (), np.zeros((n, 3)))
 
 
 def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None = None) -> Harmony:
@@ -217,7 +236,7 @@ def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None =
     moves = moves - moves[n // 2]  # the middle station stays where its header puts it
     log_ratios: dict[tuple[int, int], tuple[float, float]] = {}
     fields = np.zeros((n, 2, 6))
-    falls = np.zeros((n, 2, 2))
+    falls, fall_slices = np.zeros((n, 2, 3)), np.zeros((n, 2))
     fitted: dict[tuple[int, int], tuple[Overlap, SignalRatio]] = {}
     for (low, high), overlap in overlaps.items():
         step = moves[high] - moves[low]
@@ -228,7 +247,8 @@ def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None =
         log_ratios[low, high] = (ratio.log_gain, float(ratio.n_voxels))
         fitted[low, high] = (together, ratio)
         # along the overlap the log ratio runs from -fall to +fall: one station's loss at each of its ends
-        falls[low, 1] = falls[high, 0] = (ratio.end_fall, overlap.low.shape[overlap.axis])
+        falls[low, 1] = falls[high, 0] = ratio.end_fall
+        fall_slices[low, 1] = fall_slices[high, 0] = overlap.low.shape[overlap.axis]
         fields[low, 1] += ratio.field / 2.0
         fields[high, 0] -= ratio.field / 2.0
     gains = solve_gains(n, log_ratios)
@@ -236,7 +256,7 @@ def harmonize(placement: Placement, read: Reader, *, shifts: FloatArray | None =
         _seam(pair, overlap, found[pair], fitted.get(pair), gains, placement) for pair, overlap in overlaps.items()
     )
     moved = Placement(placement.grid, placement.axis, placement.offsets + moves, placement.shapes)
-    return Harmony(moved, gains, fields, falls, seams, moves * np.asarray(placement.grid.spacing_mm))
+    return Harmony(moved, gains, fields, falls, fall_slices, seams, moves * np.asarray(placement.grid.spacing_mm))
 
 
 def _pairs(placement: Placement) -> list[tuple[int, int]]:
@@ -325,11 +345,15 @@ def _seam(
     after = None
     if fitted is not None:
         together, ratio = fitted
-        across = _clipped(_plane_terms(together.low.shape, together.axis) @ ratio.field)
+        terms = _plane_terms(together.low.shape, together.axis)
+        across, fall = (
+            np.expand_dims(plane, together.axis)
+            for plane in (_clipped(terms @ ratio.field), fall_across(terms, ratio.end_fall))
+        )
         n_slices = together.low.shape[together.axis]
         along = (np.arange(n_slices) + 0.5) / n_slices * 2.0 - 1.0
         shape = [n_slices if a == together.axis else 1 for a in range(3)]
-        ramp = np.exp((np.expand_dims(across, together.axis) + ratio.end_fall * along.reshape(shape)) / 2.0)
+        ramp = np.exp((across + fall * along.reshape(shape)) / 2.0)
         after = compare_signal(
             Overlap(
                 together.low * gains[low] * ramp, together.high * gains[high] / ramp, together.spacing_mm, together.axis

@@ -24,6 +24,9 @@ LEAST_LIKENESS = 0.5
 LARGEST_FALL = float(np.log(2.0))
 """Signal lost toward a station's end is restored up to this log factor. [1]"""
 
+FALL_TERMS = slice(0, 3)
+"""Terms of `field_terms` in which the fall toward a station's end may differ across the body: 1, x, y."""
+
 NEIGHBORHOOD_MM = 15.0
 """Signals are compared as means over about this width, so that a step is seen and noise is not. [mm]"""
 
@@ -209,9 +212,10 @@ class SignalRatio:
     field : array (6,)
         Coefficients of the remaining log ratio over 1, x, y, x2, y2, xy; x and y run from -1 to 1 across the field of
         view in the two axes across the long one.
-    end_fall : float
-        Log change of the ratio from the middle of the overlap to its ends: signal that both stations lose toward their
-        ends, evenly shared; 0 where the ratio changes the other way. [1]
+    end_fall : array (3,)
+        Coefficients over 1, x, y of the log change of the ratio from the middle of the overlap to its ends: signal that
+        both stations lose toward their ends, evenly shared. The first is 0 where the ratio changes the other way; the
+        others tell on which side more is lost. [1]
     error : float
         Median absolute ratio error of local means, as it stands: ``median |high / low - 1|``. [1]
     n_voxels : int
@@ -219,7 +223,7 @@ class SignalRatio:
 
     log_gain: float
     field: FloatArray
-    end_fall: float
+    end_fall: FloatArray
     error: float
     n_voxels: int
 
@@ -238,9 +242,9 @@ def compare_signal(overlap: Overlap) -> SignalRatio | None:
     terms = field_terms(where, overlap.low.shape, overlap.axis)
     # the fall toward the end of a station is odd about the middle of the overlap: it must not pass for a gain
     along = (where[:, overlap.axis] + 0.5) / overlap.low.shape[overlap.axis] * 2.0 - 1.0
-    coefficients = _robust_fit(np.column_stack([terms, along]), logs - log_gain)
+    coefficients = _robust_fit(np.column_stack([terms, along[:, None] * terms[:, FALL_TERMS]]), logs - log_gain)
     error = float(np.median(np.abs(np.exp(logs) - 1.0)))
-    fall = float(np.clip(coefficients[6], 0.0, LARGEST_FALL))
+    fall = np.clip(coefficients[6:], [0.0, -LARGEST_FALL, -LARGEST_FALL], LARGEST_FALL)
     return SignalRatio(log_gain, coefficients[:6], fall, error, len(where))
 
 

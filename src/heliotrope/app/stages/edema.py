@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import Stage, StageInput, StageOutput
 from heliotrope.app.stages.edema_quantities import QUANTITIES
+from heliotrope.app.stages.edema_scene import Scene, is_fat_measured, relative_to_normal, scene_on
 from heliotrope.app.stages.measurements import SEED
-from heliotrope.domain.anatomy import STRUCTURES, Region, Side
-from heliotrope.domain.errors import GeometryError, OptionError, QualityRefusal
+from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.findings import Finding
-from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed, QualityCheck
@@ -34,14 +33,15 @@ from heliotrope.findings.edema import (
     symmetry_finding,
 )
 from heliotrope.measure.distribution import describe_distribution, measure_distribution
+from heliotrope.measure.edema_by_scan import FOUND_IN_THE_SCAN, relative_by_scan
 from heliotrope.measure.edema_load import EdemaImage, measure_asymmetry, measure_edema
-from heliotrope.measure.edema_mask import FAILED_SUPPRESSION, fat_interface, mark_stir_edema, mark_t2_edema
-from heliotrope.measure.edema_reference import SiteRatio, healthy_t2_band_ms, ratio_from_vial, relative_signal
-from heliotrope.measure.map_statistics import margin_mm
-from heliotrope.measure.on_grid import values_on
-from heliotrope.measure.regions import RegionIndex, index_regions, is_lean, muscles_of
-from heliotrope.segment.transfer import erode_mask
-from heliotrope.stations.layout import is_scanned_by_side
+from heliotrope.measure.edema_mask import FAILED_SUPPRESSION, mark_stir_edema, mark_t2_edema
+from heliotrope.measure.edema_reference import (
+    RelativeSignal,
+    healthy_t2_band_ms,
+)
+from heliotrope.measure.regions import RegionIndex, is_lean, muscles_of
+from heliotrope.stations.layout import is_scanned_by_side, scans_by_side
 
 T2_LIMIT_MS = {3.0: 39.0, 1.5: 41.0}
 """Upper limit of normal water T2 unless the site gives its own; evidence ``t2-upper-limit-default``. [ms]"""
@@ -55,20 +55,15 @@ SIDES_APART = (
 )
 """Stands beside every comparison of sides that were not in one image."""
 
+GAIN_UNKNOWN = Missing(
+    "M_SIDES_APART",
+    "Left and right were scanned separately and read by one reference from outside: a difference of receiver gain "
+    "between both scans would look like asymmetry.",
+)
+"""Why sides are not compared whose scans hold no reference of their own."""
 
-@dataclass(frozen=True, eq=False)
-class _Scene:
-    """Labels and maps brought onto one grid."""
-
-    study: Study
-    grid: Grid
-    index: RegionIndex
-    muscle: NDArray[np.bool_]
-    subcutis: NDArray[np.bool_]
-    water_t2: NDArray[np.float64] | None
-    fat: NDArray[np.float64] | None
-    water_signal: NDArray[np.float64] | None
-    fat_signal: NDArray[np.float64] | None
+WATER_ROLES = (Role.DIXON_WATER, Role.GRE_MAGNITUDE, Role.GRE_REAL)
+"""Images whose gain is in the water signal that STIR is divided by."""
 
 
 def _select(study: Study) -> tuple[Series, ...] | Missing:
@@ -93,107 +88,16 @@ def _field_strength(given: StageInput) -> float:
     return max(values)
 
 
-def is_fat_measured(t2: ParametricMap) -> bool:
-    """Whether fat was measured by another series than the water-T2 map; a joint fit is too imprecise for limits."""
-    return "joint" not in t2.method
-
-
-def _scene(given: StageInput, grid: Grid) -> _Scene:
-    moved = given.labels_on(grid)
-    index = index_regions(moved)
-    muscle = np.zeros(grid.shape, dtype=bool)
-    subcutis = np.zeros(grid.shape, dtype=bool)
-    for region in index.members:
-        if is_lean(region):
-            muscle |= index.mask(region)
-        elif region.structure == "subcutaneous_fat":
-            subcutis |= index.mask(region)
-
-    def on_grid(name: str) -> NDArray[np.float64] | None:
-        found = given.maps.get(name)
-        if found is None:
-            return None
-        try:
-            return values_on(found.values, found.grid, grid)
-        except GeometryError:
-            return None
-
-    t2 = given.maps.get("water_t2")
-    return _Scene(
-        study=given.study,
-        grid=grid,
-        index=index,
-        muscle=muscle,
-        subcutis=subcutis,
-        water_t2=on_grid("water_t2") if t2 is not None and is_fat_measured(t2) else None,
-        fat=on_grid("fat_fraction"),
-        water_signal=on_grid("water_signal"),
-        fat_signal=on_grid("fat_signal"),
-    )
-
-
-def _spared(options: AnalyzeOptions, index: RegionIndex) -> NDArray[np.bool_] | None:
-    if options.spared_muscle is None:
-        return None
-    words = options.spared_muscle.strip().lower().replace(" ", "_")
-    side = next((s for s in Side if words.startswith(f"{s}_")), None)
-    structure = words.removeprefix(f"{side}_") if side else words
-    if structure not in STRUCTURES:
-        raise OptionError(f"unknown muscle {options.spared_muscle!r}", hint="e.g. gracilis or left gracilis")
-    masks = [
-        index.mask(region)
-        for region in index.members
-        if region.structure == structure and (side is None or region.side is side)
-    ]
-    return np.logical_or.reduce(masks) if masks else None
-
-
-def _site_ratio(options: AnalyzeOptions, scene: _Scene, stir: Volume) -> tuple[SiteRatio | None, str]:
-    """Ratio of normal muscle from this scan's vial, else of the site's controls; and why a vial did not serve."""
-    problem = ""
-    inside = np.zeros(scene.grid.shape, dtype=bool)
-    for region in scene.index.members:
-        if region.structure == "vial":
-            inside |= erode_mask(scene.index.mask(region), scene.grid, margin_mm(scene.grid)).mask
-    known = options.vial_ratio is not None and options.vial_ratio_sd is not None
-    if known and inside.any() and scene.water_signal is not None:
-        assert options.vial_ratio is not None
-        assert options.vial_ratio_sd is not None
-        over_vial = SiteRatio(options.vial_ratio, options.vial_ratio_sd)
-        try:
-            return ratio_from_vial(stir, scene.water_signal, inside, over_vial), ""
-        except QualityRefusal as refusal:
-            problem = refusal.message
-    elif known:
-        problem = "vial: it is not labeled, or there is no Dixon water image of the same session"
-    if options.stir_ratio is None or options.stir_ratio_sd is None:
-        return None, problem
-    return SiteRatio(options.stir_ratio, options.stir_ratio_sd), problem
-
-
 def _stir_image(
-    given: StageInput, scene: _Scene, stir: Volume, field_t: float
-) -> tuple[EdemaImage, dict[str, ParametricMap], str]:
-    site, problem = _site_ratio(given.options, scene, stir)
-    core = scene.muscle & ~fat_interface(scene.muscle, np.zeros(scene.grid.shape, dtype=bool), scene.grid)
-    try:
-        relative = relative_signal(
-            stir,
-            core,
-            field_strength_t=field_t,
-            water_t2_ms=scene.water_t2,
-            fat_percent=scene.fat,
-            water_signal=scene.water_signal,
-            fat_signal=scene.fat_signal,
-            subcutis=scene.subcutis,
-            site_ratio=site,
-            spared=_spared(given.options, scene.index),
+    given: StageInput, scene: Scene, stir: Volume, field_t: float
+) -> tuple[EdemaImage, dict[str, ParametricMap], RelativeSignal]:
+    scans = scans_by_side((given.series[0], *given.study.with_role(*WATER_ROLES)), stir.grid)
+    if scans:
+        relative = relative_by_scan(
+            scans, lambda seen: relative_to_normal(given, scene.limited_to(seen), stir, field_t)
         )
-    except QualityRefusal as refusal:
-        if not problem:
-            raise
-        raise QualityRefusal(f"{refusal.message}; {problem}", hint=refusal.hint, code=refusal.code) from refusal
-    notes = (*relative.notes, f"The {problem}.") if problem else relative.notes
+    else:
+        relative = relative_to_normal(given, scene, stir, field_t)
     raw = np.asarray(stir.data, dtype=np.float64)
     mask = mark_stir_edema(relative, scene.muscle, subcutis=scene.subcutis, fat_percent=scene.fat, raw_signal=raw)
     image = EdemaImage(
@@ -205,7 +109,7 @@ def _stir_image(
         load_unit=Unit.RATIO_MILLILITER,
         method=f"stir-relative/1 ({relative.mode.value})",
         evidence=("stir-reference-order", "stir-edema-limit", "stir-positive-fraction"),
-        notes=notes,
+        notes=relative.notes,
     )
     maps = {
         "stir_relative": ParametricMap(
@@ -227,10 +131,10 @@ def _stir_image(
             relative.notes,
         ),
     }
-    return image, maps, relative.mode.value
+    return image, maps, relative
 
 
-def _t2_image(given: StageInput, scene: _Scene, field_t: float, *, leads: bool) -> tuple[EdemaImage, str]:
+def _t2_image(given: StageInput, scene: Scene, field_t: float, *, leads: bool) -> tuple[EdemaImage, str]:
     assert scene.water_t2 is not None
     default = T2_LIMIT_MS[1.5 if field_t < 2.2 else 3.0]
     limit = given.options.t2_upper_limit_ms or default
@@ -273,16 +177,25 @@ def _excluded(image: EdemaImage, muscle: NDArray[np.bool_]) -> dict[str, float]:
 
 
 def _read(
-    image: EdemaImage, scene: _Scene, reference: str, generator: np.random.Generator, *, leads: bool
+    image: EdemaImage,
+    scene: Scene,
+    reference: str,
+    generator: np.random.Generator,
+    *,
+    leads: bool,
+    comparable: bool = True,
 ) -> tuple[tuple[Measurement, ...], tuple[Finding, ...]]:
-    """Measures and findings of one image in which edema was marked."""
+    """Measures and findings of one image in which edema was marked.
+
+    `comparable` tells whether sides that were scanned separately can be compared all the same.
+    """
     index = scene.index
     regions = [region for region in index.members if is_lean(region) and region.level is None]
     rows = measure_edema(image, index, regions, generator=generator)
     structures = list(dict.fromkeys(region.structure for region in regions))
     asymmetry = measure_asymmetry(image, index, structures, generator=generator)
     if any(is_scanned_by_side(series) for series in scene.study.series):
-        asymmetry = tuple(replace(item, notes=(*item.notes, SIDES_APART)) for item in asymmetry)
+        asymmetry = tuple(_between_scans(item, comparable=comparable) for item in asymmetry)
     if not leads:
         return (*rows, *asymmetry), ()
     noise = _noise(image, index, regions)
@@ -339,15 +252,17 @@ def _run(given: StageInput) -> StageOutput:
     leading: EdemaImage | None = None
     if given.series:
         stir = given.read_volume(given.series[0]).frame(0)
-        scene = _scene(given, stir.grid)
+        scene = scene_on(given, stir.grid)
         try:
-            leading, maps, mode = _stir_image(given, scene, stir, field_t)
+            leading, maps, relative = _stir_image(given, scene, stir, field_t)
         except QualityRefusal as refusal:
             findings.append(no_reference_finding(refusal.message.split(": ", 1)[-1], _ranking(stir, scene)))
             not_assessed.append(NotAssessed("edema_fraction", Missing("M_NO_REFERENCE", refusal.message)))
             sentences.append("STIR had no valid reference, so edema was not counted on it.")
         else:
-            rows, said = _read(leading, scene, mode, generator, leads=True)
+            mode = relative.mode.value
+            comparable = relative.mode in FOUND_IN_THE_SCAN
+            rows, said = _read(leading, scene, mode, generator, leads=True, comparable=comparable)
             measurements += rows
             findings += said
             maps["edema_share"] = _share_map(leading)
@@ -359,7 +274,7 @@ def _run(given: StageInput) -> StageOutput:
             )
     t2 = given.maps.get("water_t2")
     if t2 is not None and is_fat_measured(t2):
-        scene = _scene(given, t2.grid)
+        scene = scene_on(given, t2.grid)
         image, words = _t2_image(given, scene, field_t, leads=leading is None)
         rows, said = _read(image, scene, words, generator, leads=leading is None)
         measurements += rows
@@ -400,12 +315,19 @@ def _run(given: StageInput) -> StageOutput:
     )
 
 
+def _between_scans(item: Measurement, *, comparable: bool) -> Measurement:
+    """A comparison of sides that were not in one image: with its limit, or withheld."""
+    if not comparable and item.value is not None:
+        item = replace(item, value=None, ci95=None, missing=GAIN_UNKNOWN)
+    return replace(item, notes=(*item.notes, SIDES_APART))
+
+
 def _share_map(image: EdemaImage) -> ParametricMap:
     percent = (100.0 * image.mask.share).astype(np.float32)
     return ParametricMap("edema_share", percent, image.mask.assessed, image.mask.grid, Unit.PERCENT, image.method)
 
 
-def _ranking(stir: Volume, scene: _Scene) -> list[tuple[Region, float]]:
+def _ranking(stir: Volume, scene: Scene) -> list[tuple[Region, float]]:
     signal = np.asarray(stir.data, dtype=np.float64)
     found = [
         (region, float(np.median(signal[mask])))
@@ -446,7 +368,7 @@ def _agreement(rows: list[Measurement]) -> QualityCheck:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "edema",
-        3,
+        4,
         QUANTITIES,
         _select,
         _run,

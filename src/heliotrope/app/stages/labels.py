@@ -319,7 +319,7 @@ def _shown_to(engine: Segmenter, source: str, study: Study) -> Series:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 9, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
+    Stage("tissues", 11, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
     Stage(
         PERSON_LABELS,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +11,10 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import QualityCheck
-from heliotrope.domain.study import Series, Study
+from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.stations.layout import axis_along, find_layout, is_scanned_by_side
-from heliotrope.stations.merge import Harmony, Seam
+from heliotrope.stations.merge import METHOD, Harmony, Seam
 
 QUANTITIES = (
     Quantity(
@@ -45,7 +43,6 @@ QUANTITIES = (
     ),
 )
 
-METHOD = "station-chain/1"
 CORONAL, SAGITTAL = "stations_coronal", "stations_sagittal"
 """Names of the merged pictures; the same with ``_as_scanned`` holds the stations before correction."""
 
@@ -70,12 +67,16 @@ def _run(given: StageInput) -> StageOutput:
     measurements: list[Measurement] = []
     quality: list[QualityCheck] = []
     shown: dict[str, Volume] = {}
+    told: list[Harmony] = []
     for series in given.series:
         harmony = given.harmony_of(series)
-        if not harmony.seams or _is_repeated(series, given.series):
+        # fat goes with its water: one acquisition has one gain, told once
+        if not harmony.seams or any(harmony is other for other in told):
             continue
-        measurements += _rows(series, harmony)
-        quality.append(_check(series, harmony.seams))
+        told.append(harmony)
+        name = _name(series, alone=sum(other.role is series.role for other in given.series) == 1)
+        measurements += _rows(name, harmony)
+        quality.append(_check(name, harmony.seams))
     leader = given.series[0]
     shown |= _pictures(given.read_volume(leader), "")
     seams = sum(len(series.stations) - 1 for series in given.series)
@@ -93,16 +94,13 @@ def _run(given: StageInput) -> StageOutput:
     )
 
 
-def _is_repeated(series: Series, chosen: Sequence[Series]) -> bool:
-    """Whether the seams of an earlier series speak for this one: one role is told once."""
-    return any(
-        other.role is series.role and other.key != series.key and other.grid == series.grid
-        for other in chosen[: chosen.index(series)]
-    )
+def _name(series: Series, *, alone: bool) -> str:
+    """The contrast in words; several series of one contrast are told apart by their keys."""
+    words = "STIR" if series.role is Role.STIR else series.role.value.replace("_", " ").replace("dixon", "Dixon")
+    return words if alone else f"{words} ({series.key})"
 
 
-def _rows(series: Series, harmony: Harmony) -> list[Measurement]:
-    name = series.role.value.replace("_", " ")
+def _rows(name: str, harmony: Harmony) -> list[Measurement]:
     rows = []
 
     def row(level: str, quantity: str, statistic: str, value: float | None, unit: Unit) -> None:
@@ -136,9 +134,9 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100.0 * share
 
 
-def _check(series: Series, seams: tuple[Seam, ...]) -> QualityCheck:
+def _check(contrast: str, seams: tuple[Seam, ...]) -> QualityCheck:
     """Whether every seam of a series is good, with the numbers before and after."""
-    name = f"seams of {series.role.value.replace('_', ' ')}"
+    name = f"seams of {contrast}"
     known = [seam for seam in seams if seam.error_before is not None and seam.error_after is not None]
     if not known:
         return QualityCheck(name, None, "too little tissue lies in the overlaps to compare the stations")
@@ -192,5 +190,5 @@ def _plane(signal: NDArray[np.float32], grid: Grid, axis: int, k: int) -> Volume
     return Volume(plane, Grid.from_matrix(tuple(shape), matrix, grid.frame_of_reference_uid))
 
 
-STAGES: tuple[Stage, ...] = (Stage("stations", 1, QUANTITIES, _select, _run),)
+STAGES: tuple[Stage, ...] = (Stage("stations", 2, QUANTITIES, _select, _run),)
 """Stages of this topic."""
