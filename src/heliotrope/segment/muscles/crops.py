@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from heliotrope.domain.anatomy import Side
 
@@ -153,8 +154,24 @@ class CropFrame:
 
 
 def between(first: NDArray[np.float32], plane: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``first @ plane @ second.T`` over the last two axes: a plane read by one matrix per axis."""
-    return np.asarray(first @ plane @ second.T, dtype=np.float32)
+    """``first @ plane @ second.T`` over the last two axes: a plane read by one matrix per axis.
+
+    The matrices hold two or three weights a row, so they are multiplied as sparse ones: an order of magnitude fewer
+    products, and no threads of a linear-algebra library that wait for one another on a busy machine.
+
+    Examples
+    --------
+    >>> between(np.array([[0.5, 0.5]], np.float32), np.array([[1, 3], [3, 5]], np.float32), np.eye(2, dtype=np.float32))
+    array([[2., 4.]], dtype=float32)
+    """
+    stack = plane.reshape(-1, *plane.shape[-2:])
+    count, rows, columns = stack.shape
+    # rows first, each with every column of every plane beside it
+    along = sparse.csr_array(first) @ np.ascontiguousarray(stack.transpose(1, 0, 2)).reshape(rows, count * columns)
+    turned = along.reshape(first.shape[0], count, columns).transpose(2, 1, 0)
+    both = sparse.csr_array(second) @ np.ascontiguousarray(turned).reshape(columns, count * first.shape[0])
+    result = both.reshape(second.shape[0], count, first.shape[0]).transpose(1, 2, 0)
+    return np.ascontiguousarray(result, dtype=np.float32).reshape(*plane.shape[:-2], first.shape[0], second.shape[0])
 
 
 def normalized(slices: NDArray[np.float32]) -> NDArray[np.float32]:

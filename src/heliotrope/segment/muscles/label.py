@@ -18,7 +18,7 @@ from heliotrope.segment.body import find_limbs
 from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE
 from heliotrope.segment.contrast import body_of
 from heliotrope.segment.level import THIGH_AREA_CM2, require_limbs
-from heliotrope.segment.muscles.crops import View
+from heliotrope.segment.muscles.crops import View, between
 from heliotrope.segment.muscles.levels import (
     NO_FEMUR,
     TWO_BONES,
@@ -364,8 +364,8 @@ class _Leg:
             k = int(self.prediction.planes[i])
             first, second = self.prediction.frames[i].weights_into(self.leg.shape[:2], _PLAIN)
             lean = np.isin(np.argmax(self.prediction.probability[i], axis=0), channels)
-            tissue = first @ tissue_muscle[:, :, k].astype(np.float32) @ second.T > 0.5
-            ignored = first @ np.isin(self.axial[:, :, k], fat).astype(np.float32) @ second.T > 0.3
+            tissue = between(first, tissue_muscle[:, :, k].astype(np.float32), second) > 0.5
+            ignored = between(first, np.isin(self.axial[:, :, k], fat).astype(np.float32), second) > 0.3
             lean &= ~ignored
             tissue &= ~ignored
             both += 2 * int(np.count_nonzero(lean & tissue))

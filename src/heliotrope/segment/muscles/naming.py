@@ -135,12 +135,17 @@ def _apart_from_the_largest(muscle: NDArray[np.bool_], spacing_mm: tuple[float, 
 
 def _keep_bodies(named: NDArray[np.uint8], channels: Sequence[int]) -> None:
     """Unname what is not connected, over slices, with the largest body of its muscle or one near its size."""
+    boxes = ndimage.find_objects(named)
     for channel in channels:
-        pieces, count = ndimage.label(named == channel, structure=np.ones((3, 3, 3)))
+        box = boxes[channel - 1] if channel <= len(boxes) else None
+        if box is None:
+            continue
+        pieces, count = ndimage.label(named[box] == channel, structure=np.ones((3, 3, 3)))
         if count < 2:
             continue
         sizes = np.bincount(pieces.ravel())[1:]
-        named[np.isin(pieces, 1 + np.flatnonzero(sizes < LEAST_PIECE * sizes.max()))] = 0
+        stray = np.concatenate([[False], sizes < LEAST_PIECE * sizes.max()])
+        named[box][stray[pieces]] = 0
 
 
 def lies_like_an_adductor(
