@@ -44,18 +44,31 @@ def group_blocks(mask: NDArray[np.bool_], grid: Grid, edge_mm: float = BLOCK_MM)
     index = np.argwhere(mask) // step
     if len(index) == 0:
         return Blocks(np.zeros(0, np.intp), 0)
-    _, number = np.unique(np.ravel_multi_index(tuple(index.T), tuple(index.max(axis=0) + 1)), return_inverse=True)
-    number = np.asarray(number, dtype=np.intp).reshape(-1)
-    return Blocks(number, int(number.max()) + 1)
+    return _numbered(index)
+
+
+def _numbered(cells: NDArray[np.int64]) -> Blocks:
+    """Blocks of cells (n, 3), numbered in the order of their first, second and third index."""
+    cells = cells - cells.min(axis=0)
+    extent = cells.max(axis=0) + 1
+    place = np.ravel_multi_index(tuple(cells.T), tuple(int(n) for n in extent))
+    if int(np.prod(extent)) > MOST_CELLS:
+        number = np.unique(place, return_inverse=True)[1]
+        return Blocks(np.asarray(number, dtype=np.intp), int(number.max()) + 1)
+    occupied = np.bincount(place, minlength=int(np.prod(extent))) > 0
+    rank = np.cumsum(occupied) - 1
+    return Blocks(rank[place].astype(np.intp), int(rank[-1]) + 1)
+
+
+MOST_CELLS = 1 << 22
+"""More cells than this are sorted instead of counted."""
 
 
 def group_points(points_mm: NDArray[np.float64], edge_mm: float = BLOCK_MM) -> Blocks:
     """Group points (n, 3) by cubic cells of `edge_mm`. [mm]"""
     if len(points_mm) == 0:
         return Blocks(np.zeros(0, np.intp), 0)
-    _, number = np.unique(np.floor(points_mm / edge_mm).astype(np.int64), axis=0, return_inverse=True)
-    number = np.asarray(number, dtype=np.intp).reshape(-1)
-    return Blocks(number, int(number.max()) + 1)
+    return _numbered(np.floor(points_mm / edge_mm).astype(np.int64))
 
 
 def draw_weights(blocks: Blocks, generator: np.random.Generator, n_draws: int = N_DRAWS) -> NDArray[np.float64]:
