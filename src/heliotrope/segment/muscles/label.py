@@ -53,7 +53,7 @@ _COMPARTMENT_NUMBER = {Side.LEFT: 6, Side.RIGHT: 16}
 _MEDIAL = "medial_thigh"
 _BESIDE_RECESS = "vastus_intermedius"
 _PLAIN = View()
-_BONES = frozenset({"bone", "bone_cortex", "bone_marrow"})
+_BONES_BY_RING = frozenset({"bone_cortex", "bone_marrow"})
 _OUTSIDE_FASCIA = frozenset({"skin", "subcutaneous_fat", "fiducial"})
 
 
@@ -199,8 +199,11 @@ def _legs_of_image(image: NDArray[np.float32], frame: AxialFrame) -> dict[Side, 
 def _two_bones(
     axial: NDArray[np.uint16], legend: Mapping[int, Region], side: Side, spacing_mm: tuple[float, float, float]
 ) -> NDArray[np.bool_]:
-    """Axial slices (z,) in which the tissues of a side show two bones; none where they show no bone at all."""
-    numbers = [n for n, region in legend.items() if region.side is side and region.structure in _BONES]
+    """Axial slices (z,) in which the tissues of a side show two bones as cortex about marrow.
+
+    What is only dark, as on a water image alone, may be fat.
+    """
+    numbers = [n for n, region in legend.items() if region.side is side and region.structure in _BONES_BY_RING]
     bone = np.moveaxis(np.isin(axial, numbers), 2, 0)
     return show_two_bones(bone, spacing_mm[0] * spacing_mm[1], np.arange(len(bone)) * spacing_mm[2])
 
