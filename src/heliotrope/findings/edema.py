@@ -20,6 +20,10 @@ UNDRAWN_PERCENT = 10.0
 """Where single muscles are not labeled, vessels and septa within muscle reach up to this; evidence
 ``undrawn-muscle-fraction``. [%]"""
 
+NOISY_PERCENT = 5.0
+"""Where noise alone may put more than this above the limit, a fraction is neither stated nor excluded. Project rule.
+[%]"""
+
 SYMMETRY_BAND = 0.20
 """Asymmetry whose interval lies within this band is symmetric; evidence ``symmetry-band``. [1]"""
 
@@ -122,15 +126,17 @@ def sides_with_muscles(regions: Iterable[Region]) -> frozenset[Side | None]:
 def is_positive(fraction: Measurement, noise_percent: float, *, muscles_drawn: bool = True) -> Truth:
     """Whether a region is edematous: fraction beyond noise above the published 2.5 %; UNKNOWN when it was not measured.
 
-    A fraction whose interval still reaches down to what noise alone gives is not called. The published limit is of
+    A fraction whose interval still reaches down to what noise alone gives is not called; where noise alone gives more
+    than `NOISY_PERCENT`, a fraction above the published limit is UNKNOWN rather than absent. The published limit is of
     single muscles: of a region whose muscles were not drawn one by one, a fraction up to `UNDRAWN_PERCENT` is UNKNOWN.
     """
     if fraction.value is None:
         return Truth.UNKNOWN
+    hidden = noise_percent > NOISY_PERCENT and fraction.value > POSITIVE_PERCENT
     if fraction.value - noise_percent <= POSITIVE_PERCENT:
-        return Truth.FALSE
+        return Truth.UNKNOWN if hidden else Truth.FALSE
     if fraction.ci95 is not None and fraction.ci95[0] <= noise_percent:
-        return Truth.FALSE
+        return Truth.UNKNOWN if hidden else Truth.FALSE
     if not muscles_drawn and fraction.value - noise_percent <= UNDRAWN_PERCENT:
         return Truth.UNKNOWN
     return Truth.TRUE
@@ -175,7 +181,8 @@ def edema_findings(
     for region in groups:
         fraction = _find(rows, region, quantity)
         assert fraction is not None
-        present = is_positive(fraction, noise_percent.get(region, 0.0), muscles_drawn=region.side in drawn)
+        noise = noise_percent.get(region, 0.0)
+        present = is_positive(fraction, noise, muscles_drawn=region.side in drawn)
         muscles = _muscles_of(rows, region, quantity, noise_percent)
         numbers = tuple(
             row
@@ -186,7 +193,9 @@ def edema_findings(
             Finding(
                 kind=FindingKind.EDEMA,
                 present=present,
-                statement=_statement(region, fraction, present, muscles, _unseen(rows, region, quantity), reference),
+                statement=_statement(
+                    region, fraction, present, muscles, _unseen(rows, region, quantity), reference, noise
+                ),
                 regions=(region, *(row.region for row in muscles)),
                 measurements=numbers,
                 limits=(NOT_A_DIAGNOSIS, *limits, *notes),
@@ -194,7 +203,7 @@ def edema_findings(
                 details={
                     "fraction_percent": fraction.value,
                     "reference": reference,
-                    "expected_by_noise_percent": round(noise_percent.get(region, 0.0), 2),
+                    "expected_by_noise_percent": round(noise, 2),
                 },
             )
         )
@@ -239,12 +248,18 @@ def _statement(
     muscles: Sequence[Measurement],
     unseen: Sequence[Region],
     reference: str,
+    noise: float,
 ) -> str:
     where = name_region(region)
     if fraction.value is None:
         reason = fraction.missing.reason if fraction.missing else ""
         return f"Edema of the {where} could not be assessed: {reason}"
     amount = _number(fraction.value, fraction.ci95)
+    if present is Truth.UNKNOWN and noise > NOISY_PERCENT:
+        return (
+            f"Signal above the limit in {amount} of the {where} (reference: {reference}): noise alone may put "
+            f"{noise:.0f} % above it, so edema is neither stated nor excluded."
+        )
     if present is Truth.UNKNOWN:
         return (
             f"Signal above the limit in {amount} of the {where} (reference: {reference}): as much as vessels and septa "

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import Region, Side
+from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
 from heliotrope.measure.edema_mask import FAILED_SUPPRESSION, EdemaMask
+from heliotrope.measure.morphometry import slice_axis
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
 from heliotrope.measure.spatial_bootstrap import N_DRAWS, Blocks, bootstrap_mean, draw_weights, group_blocks, interval
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 LIMIT_SPREAD = 0.10
 """The cut-off is varied by this share of its distance from normal in every draw. [1]"""
@@ -29,6 +32,12 @@ LEAST_RELATIVE_COVERAGE = 0.75
 
 LARGEST_UNEQUAL_FAILURE = 0.05
 """Sides are compared only when failed fat suppression took about equal shares of both. [1]"""
+
+NOISE_LAG = 2
+"""Voxels two apart are compared for noise: neighbors share signal where images were interpolated. Project rule."""
+
+MAD_TO_SD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation. [1]"""
 
 FEWEST_ASSESSED = 30
 """Voxels that must be assessable for a region to be scored."""
@@ -354,3 +363,27 @@ def _excess_interval(draws: _Draws, estimate: float) -> tuple[float, float] | No
 
 def _scaled(ci95: tuple[float, float] | None, factor: float) -> tuple[float, float] | None:
     return None if ci95 is None else (ci95[0] * factor, ci95[1] * factor)
+
+
+def neighbor_spread(values: FloatArray, mask: BoolArray, grid: Grid) -> float | None:
+    """Standard deviation of noise from differences of voxels two apart within slices; None without such pairs.
+
+    Neither patches of edema nor a slow drift of the signal widen it, as they widen the spread over a whole region.
+
+    Parameters
+    ----------
+    values : float array (x, y, z)
+    mask : bool array (x, y, z)
+        Voxels that take part.
+    """
+    apart = []
+    for axis in range(3):
+        if axis == slice_axis(grid):
+            continue
+        first, second = [slice(None)] * 3, [slice(None)] * 3
+        first[axis], second[axis] = slice(None, -NOISE_LAG), slice(NOISE_LAG, None)
+        both = mask[tuple(first)] & mask[tuple(second)]
+        apart.append(np.abs(values[tuple(second)] - values[tuple(first)])[both])
+    differences = np.concatenate(apart)
+    differences = differences[np.isfinite(differences)]
+    return None if differences.size == 0 else float(MAD_TO_SD * np.median(differences) / np.sqrt(2.0))

@@ -34,7 +34,7 @@ from heliotrope.findings.edema import (
 )
 from heliotrope.measure.distribution import describe_distribution, measure_distribution
 from heliotrope.measure.edema_by_scan import FOUND_IN_THE_SCAN, relative_by_scan
-from heliotrope.measure.edema_load import EdemaImage, measure_asymmetry, measure_edema
+from heliotrope.measure.edema_load import EdemaImage, measure_asymmetry, measure_edema, neighbor_spread
 from heliotrope.measure.edema_mask import FAILED_SUPPRESSION, mark_stir_edema, mark_t2_edema
 from heliotrope.measure.edema_reference import (
     RelativeSignal,
@@ -48,6 +48,9 @@ T2_LIMIT_MS = {3.0: 39.0, 1.5: 41.0}
 
 DISAGREEMENT_POINTS = 10.0
 """STIR and T2 fractions that differ by more are flagged. [percentage points]"""
+
+FEWEST_FOR_NOISE = 30
+"""Of fewer voxels below the limit no noise is estimated."""
 
 SIDES_APART = (
     "Left and right were scanned separately: a difference of receiver gain or position between both scans is part of "
@@ -159,15 +162,14 @@ def _t2_image(given: StageInput, scene: Scene, field_t: float, *, leads: bool) -
 
 
 def _noise(image: EdemaImage, index: RegionIndex, regions: list[Region]) -> dict[Region, float]:
-    """What noise alone puts above the limit, per region. [%]"""
+    """What noise alone puts above the limit, per region, from the muscle that lies below it. [%]"""
     found = {}
     for region in regions:
-        values = image.values[image.mask.assessed & index.mask(region)]
-        if values.size < 30:
-            continue
-        median = float(np.median(values))
-        spread = (median - float(np.quantile(values, 0.1587))) if values.size else 0.0
-        found[region] = 100.0 * expected_false_positive(median, spread, image.mask.limit)
+        here = image.mask.assessed & index.mask(region)
+        normal = image.values[here & (image.values <= image.mask.limit)]
+        spread = neighbor_spread(image.values, here, image.mask.grid)
+        if normal.size >= FEWEST_FOR_NOISE and spread is not None:
+            found[region] = 100.0 * expected_false_positive(float(np.median(normal)), spread, image.mask.limit)
     return found
 
 
@@ -368,7 +370,7 @@ def _agreement(rows: list[Measurement]) -> QualityCheck:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "edema",
-        4,
+        6,
         QUANTITIES,
         _select,
         _run,
