@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from heliotrope.domain.errors import EngineError
-from heliotrope.segment.muscles.levels import describe_refused, order_levels, show_femur, widen_toward_knee
+from heliotrope.segment.muscles.levels import (
+    KNEE,
+    RECESS,
+    describe_refused,
+    order_levels,
+    show_femur,
+    widen_toward_knee,
+)
 
 LEVELS = ("thigh", "hip", "knee_or_leg", "elsewhere")
 
@@ -81,5 +88,6 @@ def test_the_femur_widens_toward_the_knee_below_its_shaft_only() -> None:
     line = np.arange(60) - 30
     x, y = np.meshgrid(line, line, indexing="ij")
     bone = np.stack([np.hypot(x, y) < radius for radius in (18.0, 15.0, 12.0, 11.5, 12.0, 18.0)])
-    assert widen_toward_knee(bone, 1.0).tolist() == [True, True, False, False, False, False]
-    assert not widen_toward_knee(np.zeros((3, 60, 60), bool), 1.0).any()
+    assert widen_toward_knee(bone, 1.0, RECESS).tolist() == [True, True, False, False, False, False]
+    assert not widen_toward_knee(bone, 1.0, KNEE).any()
+    assert not widen_toward_knee(np.zeros((3, 60, 60), bool), 1.0, RECESS).any()

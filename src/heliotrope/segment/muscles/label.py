@@ -20,7 +20,9 @@ from heliotrope.segment.contrast import body_of
 from heliotrope.segment.level import THIGH_AREA_CM2, require_limbs
 from heliotrope.segment.muscles.crops import View, between
 from heliotrope.segment.muscles.levels import (
+    KNEE,
     NO_FEMUR,
+    RECESS,
     TWO_BONES,
     describe_refused,
     order_levels,
@@ -29,7 +31,7 @@ from heliotrope.segment.muscles.levels import (
     widen_toward_knee,
 )
 from heliotrope.segment.muscles.naming import lies_like_an_adductor, name_voxels
-from heliotrope.segment.muscles.network import BONE, OTHER_MUSCLE, THIGH, MuscleNetwork
+from heliotrope.segment.muscles.network import BONE, KNEE_OR_LEG, OTHER_MUSCLE, THIGH, MuscleNetwork
 from heliotrope.segment.muscles.plausibility import implausible
 from heliotrope.segment.muscles.predict import LegPrediction, agreement, predict_leg
 from heliotrope.segment.muscles.result import LegMuscles, Muscles, notes
@@ -276,9 +278,12 @@ class _Leg:
         places = self.prediction.planes * self.frame.spacing_mm[2]
         femur = show_femur(bone, self.network.pixel_mm, places)
         two = self.two_bones[self.prediction.planes]
+        thigh = np.array([name == THIGH for name in gate]) & femur & ~two
+        wide = np.zeros(len(gate), dtype=bool)
+        wide[thigh] = widen_toward_knee(bone[thigh], self.network.pixel_mm, KNEE)
         return tuple(
-            name if name != THIGH or (one and not double) else TWO_BONES if double else NO_FEMUR
-            for name, one, double in zip(gate, femur, two, strict=True)
+            name if name != THIGH else TWO_BONES if double else NO_FEMUR if not one else KNEE_OR_LEG if knee else THIGH
+            for name, one, double, knee in zip(gate, femur, two, wide, strict=True)
         )
 
     def _muscle_numbers(self) -> list[int]:
@@ -410,7 +415,9 @@ class _Leg:
         """Axial slices of the thigh in which the femur widens toward the knee."""
         answered = [i for i, level in enumerate(levels) if level == THIGH]
         bone = np.argmax(self.prediction.probability[answered], axis=1) == self.network.channel(BONE)
-        wide = {i for i, seen in zip(answered, widen_toward_knee(bone, self.network.pixel_mm), strict=True) if seen}
+        wide = {
+            i for i, seen in zip(answered, widen_toward_knee(bone, self.network.pixel_mm, RECESS), strict=True) if seen
+        }
         return [int(k) for k, i in zip(slices, nearest, strict=True) if int(k) in thigh and int(i) in wide]
 
     def _compartment(self, name: str | None, confidence: Mapping[str, float], numbers: dict[int, str]) -> int:

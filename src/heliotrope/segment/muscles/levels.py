@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.domain.errors import EngineError
-from heliotrope.segment.muscles.network import THIGH
+from heliotrope.segment.muscles.network import KNEE_OR_LEG, THIGH
 
-FROM_FOOT_TO_HEAD = ("elsewhere", "knee_or_leg", THIGH, "hip", "elsewhere")
+FROM_FOOT_TO_HEAD = ("elsewhere", KNEE_OR_LEG, THIGH, "hip", "elsewhere")
 """Levels in the order in which a stack can show them; a stack may begin and end anywhere."""
 NO_FEMUR = "no_femur"
 """Level of slices that the gate takes for a thigh and in which no single bone like a femur is seen."""
@@ -20,7 +20,7 @@ TWO_BONES = "two_bones"
 """Level of slices in which the weight-free tissues show two bones, as a leg or a forearm has."""
 TITLES = {
     "hip": "hip or buttock",
-    "knee_or_leg": "knee or leg",
+    KNEE_OR_LEG: "knee or leg",
     "elsewhere": "neither thigh, hip, knee nor leg",
     NO_FEMUR: "no single bone like a femur",
     TWO_BONES: "two bones, as in a leg or forearm",
@@ -109,29 +109,31 @@ def show_femur(bone: NDArray[np.bool_], pixel_mm: float, places_mm: NDArray[np.f
     return _by_majority(single, places_mm)
 
 
-def widen_toward_knee(bone: NDArray[np.bool_], pixel_mm: float) -> NDArray[np.bool_]:
+def widen_toward_knee(bone: NDArray[np.bool_], pixel_mm: float, share: float) -> NDArray[np.bool_]:
     """Which slices show the femur as it widens toward the knee, below its shaft.
 
     Parameters
     ----------
     bone : bool array (n, crop, crop)
-        Bone by the network in slices of a thigh, toward the head.
+        Bone by the network in slices of one leg, toward the head.
     pixel_mm : float
+    share : float
+        Cross-section over that of the shaft from which a slice counts: `RECESS` or `KNEE`.
 
     Returns
     -------
     bool array (n,)
-        The suprapatellar recess begins there, which no network told from vastus intermedius.
     """
     areas = np.array([_largest_two_cm2(plane, pixel_mm**2)[0] for plane in bone])
     if not (areas > 0).any():
         return np.zeros(len(bone), dtype=bool)
     shaft = int(np.argmin(np.where(areas > 0, areas, np.inf)))
-    return np.asarray((areas > WIDENED * areas[shaft]) & (np.arange(len(bone)) < shaft))
+    return np.asarray((areas > share * areas[shaft]) & (np.arange(len(bone)) < shaft))
 
 
-WIDENED = 1.5
-"""Cross-section of the femur over that of the shaft from which it is the part above the knee. Project rule."""
+RECESS, KNEE = 1.5, 2.5
+"""Cross-section of the femur over that of its shaft from which the suprapatellar recess, which looks like vastus
+intermedius, lies beside it, and from which it is a knee. Project rule."""
 
 
 def show_two_bones(bone: NDArray[np.bool_], pixel_mm2: float, places_mm: NDArray[np.floating]) -> NDArray[np.bool_]:

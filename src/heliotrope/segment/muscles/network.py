@@ -14,6 +14,8 @@ FAT, BONE, OTHER_MUSCLE = "fat", "bone", "other_muscle"
 """Classes that are no single muscle; ``other_muscle`` is muscle without a name."""
 THIGH = "thigh"
 """The level in which single muscles are named."""
+KNEE_OR_LEG = "knee_or_leg"
+"""The level toward the foot of it."""
 
 
 @dataclass(frozen=True, eq=False)
