@@ -14,7 +14,7 @@ from heliotrope.domain.errors import OptionError
 
 _BUILT_IN = (
     EngineStatus("tissues", "weight-free tissues", True, tasks=("MR", "CT"), license="Apache-2.0"),
-    EngineStatus("person", "a person's labels", True, tasks=("NIfTI with legend",), license=""),
+    EngineStatus("person", "a person's labels", True, tasks=("NIfTI with legend", "DICOM SEG", "RTSTRUCT"), license=""),
 )
 _TASKS_TO_CHOOSE = frozenset({"musclemap", "totalsegmentator"})
 _ENGINES: dict[str, Callable[[EngineSettings, str | None], Segmenter]] = {

@@ -2,7 +2,7 @@
 
 Blood is dark (flow), bright (inflow) or like muscle, so no level of signal tells it alone. A spot counts where it lies
 in fat deep to the fascia, or, on images on which edema is not bright, where it is brighter than the muscle around it;
-and only where it runs through the stack.
+and only where it runs through the stack. What blood does to STIR, edema's own image, is `measure.edema_mask`'s part.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -185,36 +185,28 @@ def _select_two_pass(study: Study) -> tuple[Series, ...] | Missing:
     return train
 
 
+@dataclass(frozen=True, eq=False)
+class _Train:
+    """An echo train read, with its noise and the options of its model."""
+
+    echoes: Volume
+    facts: Acquisition
+    noise: NoiseEstimate
+    options: WaterT2Options
+
+
+def _read(inputs: StageInput) -> _Train:
+    (series,) = inputs.series
+    echoes = inputs.read_volume(series)
+    require_magnitudes(echoes.data)
+    noise = usable_noise(echoes)
+    return _Train(echoes, series.acquisition, noise, fit_options(series.acquisition, noise))
+
+
 def _run_joint(inputs: StageInput) -> StageOutput:
     if "water_t2" in inputs.maps:
         return StageOutput("A joint fit of water T2 and fat was not needed, because the fat fraction was measured.")
-    echoes, facts, noise, options = _read(inputs)
-    options, slab = with_slab_ratio(
-        options,
-        echoes,
-        echo_times_ms=facts.echo_times_ms,
-        field_strength_t=facts.field_strength_t or 0.0,
-        noise=noise,
-        fat_fraction=None,
-        given=inputs.options.slab_ratio,
-    )
-    maps = fit_joint(
-        echoes,
-        echo_times_ms=facts.echo_times_ms,
-        field_strength_t=facts.field_strength_t or 0.0,
-        noise_sd=noise.sd,
-        options=options,
-    )
-    return _output(
-        maps,
-        echoes,
-        facts,
-        noise,
-        f"Water T2 was fitted jointly with the fat share of the signal from {_train_words(facts)} by matching "
-        f"{_model_words(options)} and a transmit field pooled over neighboring voxels; fat was not independently "
-        f"measured, so T2 is imprecise. {slab}",
-        ("joint-t2-imprecise",),
-    )
+    return _fitted(_read(inputs), None, slab_ratio=inputs.options.slab_ratio)
 
 
 def _run_two_pass(inputs: StageInput) -> StageOutput:
@@ -224,9 +216,9 @@ def _run_two_pass(inputs: StageInput) -> StageOutput:
             "the fat fraction of this study could not be computed, so it cannot be held",
             hint="see why the fat fraction was refused; the joint fit stands in, flagged as imprecise",
         )
-    echoes, facts, noise, options = _read(inputs)
-    held = resample_map(measured, echoes.grid, thickness_mm=facts.slice_thickness_mm)
-    body = signal_mask(echoes.data, noise.sd, noise.channels)
+    train = _read(inputs)
+    held = resample_map(measured, train.echoes.grid, thickness_mm=train.facts.slice_thickness_mm)
+    body = signal_mask(train.echoes.data, train.noise.sd, train.noise.channels)
     covered = float(np.count_nonzero(held.valid & body)) / max(1, int(np.count_nonzero(body)))
     if covered < LEAST_COVERED_BODY:
         raise QualityRefusal(
@@ -234,41 +226,46 @@ def _run_two_pass(inputs: StageInput) -> StageOutput:
             f"(limit {100.0 * LEAST_COVERED_BODY:g} %)",
             hint="acquire both over the same slices",
         )
+    return _fitted(train, held, slab_ratio=inputs.options.slab_ratio)
+
+
+def _fitted(train: _Train, held: ParametricMap | None, *, slab_ratio: float | None) -> StageOutput:
+    """Water T2 with the fat fraction held, or, without one, jointly with the fat share of the signal."""
+    times, field_t = train.facts.echo_times_ms, train.facts.field_strength_t or 0.0
     options, slab = with_slab_ratio(
-        options,
-        echoes,
-        echo_times_ms=facts.echo_times_ms,
-        field_strength_t=facts.field_strength_t or 0.0,
-        noise=noise,
+        train.options,
+        train.echoes,
+        echo_times_ms=times,
+        field_strength_t=field_t,
+        noise=train.noise,
         fat_fraction=held,
-        given=inputs.options.slab_ratio,
+        given=slab_ratio,
     )
+    noise_sd = train.noise.sd
+    if held is None:
+        maps = fit_joint(
+            train.echoes, echo_times_ms=times, field_strength_t=field_t, noise_sd=noise_sd, options=options
+        )
+        sentence = (
+            f"Water T2 was fitted jointly with the fat share of the signal from {_train_words(train.facts)} by "
+            f"matching {_model_words(options)} and a transmit field pooled over neighboring voxels; fat was not "
+            f"independently measured, so T2 is imprecise. {slab}"
+        )
+        return _output(maps, train, sentence, "joint-t2-imprecise")
     maps = fit_two_pass(
-        echoes,
-        echo_times_ms=facts.echo_times_ms,
+        train.echoes,
+        echo_times_ms=times,
         fat_fraction=held,
-        field_strength_t=facts.field_strength_t or 0.0,
-        noise_sd=noise.sd,
+        field_strength_t=field_t,
+        noise_sd=noise_sd,
         options=options,
     )
-    return _output(
-        maps,
-        echoes,
-        facts,
-        noise,
-        f"Water T2 was fitted to {_train_words(facts)} with the fat fraction held at the measured map, by matching "
-        f"{_model_words(options)}; the transmit field was estimated first from neighboring voxels together and then "
-        f"held. {slab}",
-        ("fat-fraction-leverage",),
+    sentence = (
+        f"Water T2 was fitted to {_train_words(train.facts)} with the fat fraction held at the measured map, by "
+        f"matching {_model_words(options)}; the transmit field was estimated first from neighboring voxels together "
+        f"and then held. {slab}"
     )
-
-
-def _read(inputs: StageInput) -> tuple[Volume, Acquisition, NoiseEstimate, WaterT2Options]:
-    (series,) = inputs.series
-    echoes = inputs.read_volume(series)
-    require_magnitudes(echoes.data)
-    noise = usable_noise(echoes)
-    return echoes, series.acquisition, noise, fit_options(series.acquisition, noise)
+    return _output(maps, train, sentence, "fat-fraction-leverage")
 
 
 def _train_words(facts: Acquisition) -> str:
@@ -283,27 +280,20 @@ def _model_words(options: WaterT2Options) -> str:
     )
 
 
-def _output(
-    maps: WaterT2Maps,
-    echoes: Volume,
-    facts: Acquisition,
-    noise: NoiseEstimate,
-    sentence: str,
-    evidence: tuple[str, ...],
-) -> StageOutput:
+def _output(maps: WaterT2Maps, train: _Train, sentence: str, evidence: str) -> StageOutput:
     if not maps.t2.valid.any():
         reasons = "; ".join(f"{count} voxels {why}" for why, count in maps.t2.invalid_reasons.items())
         raise QualityRefusal(
             f"no voxel has a valid water T2: {reasons}",
             hint="check that the series is a multi-echo spin echo of a limb",
         )
-    every = ("epg-forward-model", "slice-profile-preset", "rician-correction", *evidence)
+    every = ("epg-forward-model", "slice-profile-preset", "rician-correction", evidence)
     return StageOutput(
         sentence,
-        evidence=(*every, *relaxation_constants(facts.field_strength_t or 0.0).evidence),
+        evidence=(*every, *relaxation_constants(train.facts.field_strength_t or 0.0).evidence),
         maps=as_mapping(maps),
-        backgrounds={"echo": echoes.frame(0)},
-        quality=fit_checks(maps, noise),
+        backgrounds={"echo": train.echoes.frame(0)},
+        quality=fit_checks(maps, train.noise),
     )
 
 
