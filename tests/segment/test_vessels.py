@@ -119,7 +119,7 @@ def test_too_few_or_too_distant_slices_tell_nothing_and_say_so() -> None:
     short = Scene().add()
     for name in ("fat", "brightness", "void", "inside", "bone"):
         setattr(short, name, getattr(short, name)[:, :, :2])
-    assert "2 slices cannot tell a tube from a spot" in short.found()[1]
+    assert "in 3 slices or more, here 2" in short.found()[1]
 
 
 def _lit_ct(thighs: limbs.DrawnThighs, lumen_hu: float) -> tuple[Volume, NDArray[np.bool_]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import peak_local_max
 
-from heliotrope.segment.body import depth_mm
+from heliotrope.segment.body import depth_mm, open_mask
 from heliotrope.segment.polar import PolarFrame, cheapest_closed_path
 
 LARGEST_RADIUS_MM = 34.0
@@ -206,6 +206,30 @@ def find_dark_bones(
 
 DARK_BONE_CORE_MM = 3.0
 """A dark bone holds a disc of this radius; septa and vessels do not. Project rule. [mm]"""
+
+
+def marrow_like_share(fat: NDArray[np.float32], inside: NDArray[np.bool_], spacing_mm: tuple[float, float]) -> float:
+    """Largest compact piece of fat deep to the fascia, over all that lies there, as a median over slices.
+
+    Parameters
+    ----------
+    fat : float32 array (x, y, z)
+        As in `Contrast`.
+    inside : bool array (x, y, z)
+        Deep to the fascia.
+    spacing_mm : tuple of 2 floats
+    """
+    shares = []
+    for k in np.flatnonzero(inside.any(axis=(0, 1))):
+        pieces, _ = ndimage.label(open_mask(inside[:, :, k] & (fat[:, :, k] > 0.5), DARK_BONE_CORE_MM, spacing_mm))
+        largest = 0
+        for number, box in enumerate(ndimage.find_objects(pieces), start=1):
+            area = int(np.count_nonzero(pieces[box] == number))
+            extent = max(n * s for n, s in zip(pieces[box].shape, spacing_mm, strict=True))
+            if area * spacing_mm[0] * spacing_mm[1] > 0.5 * extent**2:
+                largest = max(largest, area)
+        shares.append(largest / int(np.count_nonzero(inside[:, :, k])))
+    return float(np.median(shares)) if shares else 0.0
 
 
 def has_bright_marrow(

@@ -14,11 +14,11 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.body import Limbs, depth_mm, open_mask
-from heliotrope.segment.bone import Bone, find_bones, find_dark_bones, has_bright_marrow
+from heliotrope.segment.bone import Bone, find_bones, find_dark_bones, has_bright_marrow, marrow_like_share
 from heliotrope.segment.compartments import COMPARTMENTS, LEAST_CONFIDENCE, SliceCompartments, find_compartments
 from heliotrope.segment.contrast import FAT_LIMIT, Contrast
 from heliotrope.segment.fascia import FasciaSurface, find_fascia
-from heliotrope.segment.level import THIGH_AREA_CM2, Level, recognize_level
+from heliotrope.segment.level import THIGH_AREA_CM2, Level, boneless_refusal, recognize_level
 from heliotrope.segment.shafts import LONGEST_SINGLE_LEVEL_MM, only_shafts, shaft_slices
 from heliotrope.segment.vessels import Vessels, find_vessels
 
@@ -112,6 +112,7 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
     legend: dict[int, Region] = {}
     compartment_confidence: dict[int, float] = {}
     unseen: dict[Side | None, str] = {}
+    marrow_share = 0.0
     # on a water image alone a joint, a foot or a hand looks like muscle; in a short stack the level tells
     several_levels = not contrast.marrow_ring and contrast.body.shape[2] * spacing[2] > LONGEST_SINGLE_LEVEL_MM
     labeled = np.full(contrast.body.shape[2], not several_levels)
@@ -128,6 +129,8 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
         skin = skin_thickness_mm(near, limb_near, spacing)
         bone, marrow, found = _bone_mask(near, limb_near, (spacing[0], spacing[1]))
         counts[n - 1] = found
+        if not found.any():
+            marrow_share = max(marrow_share, marrow_like_share(near.fat, local.inside, (spacing[0], spacing[1])))
         if not near.marrow_ring and has_bright_marrow(near.brightness, limb_near, (spacing[0], spacing[1])):
             raise QualityRefusal(
                 "the image was given as a water image, but marrow is bright: fat is not dark on it",
@@ -180,11 +183,7 @@ def label_layers(contrast: Contrast, limbs: Limbs, grid: Grid, *, method: str) -
     if not all(np.isfinite(value) for value in thickness):
         notes.append("The skin is thinner than the voxels show; its thickness was assumed, not measured.")
     if (counts.shape[1] >= SLICES_TO_TELL and not counts.any()) or not labeled.any():
-        raise QualityRefusal(
-            "not a limb: no slice shows a long bone",
-            hint="give a series of the thighs, legs or arms; labels of your own are taken with --labels",
-            code="E_NOT_A_LIMB",
-        )
+        raise boneless_refusal(marrow_share)
     markers = _markers(limbs, (spacing[0], spacing[1])) & labeled
     if markers.any():
         values[markers & (values == 0)] = FIDUCIAL

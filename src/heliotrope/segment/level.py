@@ -104,6 +104,24 @@ def recognize_trunk(
     return Trunk("an abdomen" if gassy > 0.3 * present else "a pelvis or trunk", float(np.median(widths)))
 
 
+def boneless_refusal(marrow_share: float) -> QualityRefusal:
+    """``E_NOT_A_LIMB`` for limbs of which no slice shows the shaft of a long bone, by how much looks like marrow.
+
+    Parameters
+    ----------
+    marrow_share : float
+        Largest compact piece of fat deep to the fascia over all that lies there.
+    """
+    looks = "no slice shows a long bone"
+    if marrow_share > JOINT_BONE_SHARE:
+        looks = f"looks like a knee or another joint, marrow {100 * marrow_share:.0f} % of what lies deep to the fascia"
+    return QualityRefusal(
+        f"not a limb: {looks}",
+        hint="give a series of the thighs, legs or arms; labels of your own are taken with --labels",
+        code="E_NOT_A_LIMB",
+    )
+
+
 def require_limbs(
     body: NDArray[np.bool_],
     gas: NDArray[np.bool_] | None,

@@ -120,7 +120,7 @@ def find_vessels(
     nothing = np.zeros(inside.shape, dtype=bool)
     slices = np.flatnonzero(inside.any(axis=(0, 1)))
     if slices.size < FEWEST_SLICES:
-        return Vessels(nothing, f"{slices.size} slices cannot tell a tube from a spot (at least {FEWEST_SLICES})")
+        return Vessels(nothing, f"a tube is told from a spot in {FEWEST_SLICES} slices or more, here {slices.size}")
     if spacing_mm[2] > LONGEST_STEP_MM:
         return Vessels(
             nothing,
