@@ -117,6 +117,12 @@ def test_sides_with_references_of_their_own_are_compared_with_the_limit_beside_i
     assert all(any("scanned separately" in limit for limit in item["limits"]) for item in stated)
 
 
+def test_sizes_of_sides_are_compared_with_the_limit_beside_it(own_references: dict[str, Any]) -> None:
+    atrophy = [item for item in own_references["findings"] if item["kind"] == "atrophy"]
+    assert atrophy
+    assert all(any("scanned separately" in limit for limit in item["limits"]) for item in atrophy)
+
+
 def test_the_report_says_that_the_limbs_were_scanned_separately(own_references: dict[str, Any]) -> None:
     text = own_references["text"]
     assert "a right and a left limb scanned separately" in text

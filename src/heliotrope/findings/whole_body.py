@@ -14,6 +14,7 @@ _LIMITS = (
     "Compartments follow a published count of 34; the list itself is a choice of this program. Sums are over what was "
     "assessed.",
     "Edema-like signal is not specific for inflammation.",
+    "Lungs, bone marrow and neoplasm are not looked at by this program: a reader looks for them.",
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ from heliotrope.findings.scores import score_findings
 from heliotrope.measure.biopsy import SECTORS_DEG, BiopsyImages, find_targets
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import index_regions
+from heliotrope.stations.layout import is_scanned_by_side
 
 QUANTITIES = (
     Quantity(
@@ -28,6 +31,11 @@ QUANTITIES = (
         "Score of a place for biopsy, 0 to 1; support for a clinician, never a decision.",
     ),
 )
+
+SIZES_APART = (
+    "Left and right were scanned separately: another level or position of one limb looks like a difference of size."
+)
+"""Stands beside every comparison of sizes of sides that were not in one image."""
 
 _BESIDE_BODY = frozenset({"vial", "fiducial"})
 _BONE = frozenset({"bone", "bone_cortex", "bone_marrow", "femur"})
@@ -73,7 +81,10 @@ def _biopsy_images(
 
 
 def _run(given: StageInput) -> StageOutput:
-    findings: list[Finding] = [*fat_findings(given.measurements), *atrophy_findings(given.measurements)]
+    atrophy = atrophy_findings(given.measurements)
+    if any(is_scanned_by_side(series) for series in given.study.series):
+        atrophy = tuple(replace(item, limits=(*item.limits, SIZES_APART)) for item in atrophy)
+    findings: list[Finding] = [*fat_findings(given.measurements), *atrophy]
     generator = np.random.default_rng(SEED)
     findings.extend(score_findings(given.measurements, given.findings, generator=generator))
     not_assessed: list[NotAssessed] = []
@@ -105,7 +116,7 @@ def _run(given: StageInput) -> StageOutput:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "findings",
-        2,
+        3,
         QUANTITIES,
         _select,
         _run,
