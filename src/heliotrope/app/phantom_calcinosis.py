@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any
 
 from heliotrope.app.phantom_bundle import PhantomBundle, PhantomEntry
+from heliotrope.domain.anatomy import Side
 from heliotrope.domain.study import Acquisition, Modality, Role
+from heliotrope.phantoms.catalogue import SCENES
 from heliotrope.phantoms.ct_calcinosis import (
     CalcinosisVariant,
     CtCalcinosisPhantom,
@@ -16,6 +18,7 @@ from heliotrope.phantoms.ct_calcinosis import (
     build_ct_calcinosis,
 )
 from heliotrope.phantoms.ct_longitudinal import GROWTH, CtPair, build_ct_pair
+from heliotrope.phantoms.ct_thighs import CtOfThighs, SubcutaneousNodule, build_ct_of_thighs
 from heliotrope.phantoms.radiograph import build_radiograph
 from heliotrope.phantoms.study import SYNTHETIC_NOTE, PhantomSeries
 
@@ -155,11 +158,85 @@ def _radiograph() -> PhantomEntry:
     return PhantomEntry(title, build)
 
 
+LATER_NODULES = (
+    SubcutaneousNodule(Side.LEFT, 60.0),
+    SubcutaneousNodule(Side.LEFT, 120.0),
+    SubcutaneousNodule(Side.RIGHT, 280.0),
+)
+"""On the left within the strands of `EARLIER`, on the right far from them."""
+
+EARLIER = "subcutis-reticular"
+"""The MR phantom that shows the person before."""
+
+
+def _later() -> PhantomEntry:
+    title = (
+        f"CT of the person of {EARLIER} at a later visit: on the left calcium in the subcutis where edema lay, on the "
+        "right elsewhere."
+    )
+
+    def build(seed: int) -> PhantomBundle:
+        return later_bundle(seed, title=title)
+
+    return PhantomEntry(title, build)
+
+
+def later_bundle(
+    seed: int,
+    nodules: tuple[SubcutaneousNodule, ...] = LATER_NODULES,
+    *,
+    scan: CtOfThighs | None = None,
+    title: str = "CT of the subcutis at a later visit.",
+) -> PhantomBundle:
+    """The person of `EARLIER` by CT, with nodules of calcium in the subcutis.
+
+    Parameters
+    ----------
+    seed : int
+        Of `EARLIER`.
+    nodules : tuple of SubcutaneousNodule
+    scan : CtOfThighs or None
+    title : str
+    """
+    chosen = CtOfThighs() if scan is None else scan
+    volume, truths = build_ct_of_thighs(seed, nodules, build=SCENES[EARLIER].build, scan=chosen)
+    acquisition = Acquisition(
+        Modality.CT,
+        slice_thickness_mm=chosen.voxel_mm[1],
+        slice_spacing_mm=chosen.voxel_mm[1],
+        tube_voltage_kv=chosen.tube_voltage_kv,
+        convolution_kernel="STANDARD",
+        contrast_agent=False,
+    )
+    return PhantomBundle(
+        name="subcutis-calcinosis",
+        seed=seed,
+        subject=f"{EARLIER}-{seed}",
+        note=f"{SYNTHETIC_NOTE} {title}",
+        series=(PhantomSeries(volume, acquisition, Role.CT, "synthetic CT, subcutis-calcinosis"),),
+        label_maps={},
+        maps={},
+        truth={
+            "calcinosis_mass_mg": round(sum(truth.mass_mg for truth in truths), 4),
+            "lesions": [
+                {
+                    "side": truth.nodule.side.value,
+                    "angle_deg": truth.nodule.angle_deg,
+                    "center_mm": [round(v, 3) for v in truth.center_mm],
+                    "mass_mg": round(truth.mass_mg, 4),
+                }
+                for truth in truths
+            ],
+        },
+    )
+
+
 CALCINOSIS_PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType(
     {
         **{variant.value: _entry(variant) for variant in CalcinosisVariant},
         "ct-two-thighs": _two_thighs(),
         "radiograph-calcinosis": _radiograph(),
+        "subcutis-calcinosis": _later(),
         "ct-longitudinal": _visit("ct-longitudinal", second=False),
         "ct-longitudinal-follow-up": _visit("ct-longitudinal-follow-up", second=True),
     }

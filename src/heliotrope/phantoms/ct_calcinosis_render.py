@@ -18,12 +18,12 @@ from heliotrope.phantoms.ct_calcinosis_anatomy import (
 )
 from heliotrope.physics.ct_attenuation import AIR_HU, FAT_HU, MUSCLE_HU, SKIN_HU
 
-_FASCIA_HU = 45.0
+FASCIA_HU = 45.0
 _SEPTUM_HU = -75.0
-_MARROW_HU = -60.0
-_CORTEX_HU = 1150.0
+MARROW_HU = -60.0
+CORTEX_HU = 1150.0
 _VESSEL_FAT_HU = -85.0
-_BLOOD_HU = 45.0
+BLOOD_HU = 45.0
 _LEAST_LESION_HU = 150.0
 
 _SKIN = SKIN_THICKNESS_MM
@@ -192,18 +192,18 @@ def render(
                     if depth <= _SKIN:
                         hu = SKIN_HU
                     elif abs(s) <= _FASCIA / 2:
-                        hu = _FASCIA_HU
+                        hu = FASCIA_HU
                     elif in_muscle:
                         hu = _SEPTUM_HU if septum < half_septum else MUSCLE_HU + 5 * tex
                     vein = np.sqrt((x - vessels[limb, 1, 0]) ** 2 + (y - vessels[limb, 1, 1]) ** 2)
                     if artery < 7.5:
                         hu = _VESSEL_FAT_HU
                     if artery < _ARTERY or vein < _VEIN:
-                        hu = _BLOOD_HU
+                        hu = BLOOD_HU
                     rb = np.sqrt((x - femur[0]) ** 2 + (y - femur[1]) ** 2)
                     bone = rb <= _CORTEX
                     if bone:
-                        hu = _MARROW_HU if rb < _MARROW else _CORTEX_HU
+                        hu = MARROW_HU if rb < _MARROW else CORTEX_HU
                     total += hu
                     if bone:
                         continue
