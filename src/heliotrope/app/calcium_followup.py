@@ -111,10 +111,11 @@ def follow_calcinosis(
         )  # fmt: skip
     same = same_scanner(first, second, MASS)
     against = _obstacle(first, second)
-    counts = [int(scan.limbs.max()) for scan in (before, after)]
+    counts = (int(before.limbs.max()), int(after.limbs.max()))
     if counts[0] != counts[1]:
         reason = f"one scan shows {min(counts)} limb and the other {max(counts)}; which is which cannot be told"
-        return CalcinosisFollowUp((LimbFollowUp(None, None, refusal=reason, code="E_REGISTRATION"),))
+        refused = LimbFollowUp(None, None, refusal=reason, code="E_REGISTRATION")
+        return CalcinosisFollowUp((refused,), limb_counts=counts)
     limbs = tuple(
         follow_limb(before, after, number, counts[0], known, same_protocol=same, against=against)
         for number in range(1, counts[0] + 1)
@@ -125,6 +126,7 @@ def follow_calcinosis(
         origin=known.origin,
         limit_percent=coefficient if known.relative else None,
         evidence=() if known.evidence is None else (known.evidence, "calcinosis-change-ct"),
+        limb_counts=counts,
     )
 
 

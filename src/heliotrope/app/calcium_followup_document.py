@@ -62,6 +62,8 @@ def _limb_to_plain(limb: LimbFollowUp) -> dict[str, Any]:
             "skin_p95_mm": alignment.skin_p95_mm,
             "common_mm": alignment.common_mm,
             "slide_from_bone": alignment.slide_from_bone,
+            "swelling_mm": alignment.swelling_mm,
+            "slide_mm": alignment.slide_mm,
         },
         "refusal": {"code": limb.code, "reason": limb.refusal} if limb.refusal else None,
         "total": None if limb.total is None else _total_to_plain(limb.total),

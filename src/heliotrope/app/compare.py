@@ -17,6 +17,7 @@ from heliotrope.app import codec, output_folder
 from heliotrope.app.blinding import KEY_FILE, blinded, blinding_key, comparison_id
 from heliotrope.app.calcium_followup import follow_calcinosis, is_single_calcification
 from heliotrope.app.calcium_followup_document import followup_to_plain, followups_to_csv
+from heliotrope.app.calcium_groups import with_absent_groups
 from heliotrope.app.edema_link import link_edema
 from heliotrope.app.matched_part import (
     CommonPart,
@@ -120,13 +121,18 @@ def compare_folders(
         name: named_lengths_mm(found.labels if part is None else part.labels.get(name, found.labels))
         for name, found in images.items()
     }
+    calcifications = {item.name: _calcifications(ordered[0], item, limits, matches[item.name]) for item in ordered[1:]}
     changes = {
         item.name: _changes(
-            ordered[0], item, numbers, _coverage_obstacle(ordered[0], item, matches, again, named), limits
+            ordered[0],
+            item,
+            numbers,
+            _coverage_obstacle(ordered[0], item, matches, again, named),
+            limits,
+            followed=calcifications[item.name],
         )
         for item in ordered[1:]
     }
-    calcifications = {item.name: _calcifications(ordered[0], item, limits, matches[item.name]) for item in ordered[1:]}
     comparison = Comparison(
         timepoints=tuple(
             ComparedTimepoint(name, tuple(numbers[name].values()), since_first.get(name)) for name in names
@@ -250,11 +256,15 @@ def _changes(
     numbers: _Numbers,
     coverage: Callable[[Measurement], str],
     limits: Mapping[str, Repeatability],
+    *,
+    followed: CalcinosisFollowUp | None,
 ) -> tuple[Change, ...]:
     # components are numbered anew at every visit: they are matched by place in `follow_calcinosis`
-    before, after = (
+    old, new = (
         [row for row in numbers[item.name].values() if not is_single_calcification(row)] for item in (first, second)
     )
+    limbs = None if followed is None else followed.limb_counts
+    before, after = with_absent_groups(old, new, limbs), with_absent_groups(new, old, limbs)
     found: list[Change] = []
     nowhere = _without_series(before) & _without_series(after)
     for quantity in dict.fromkeys(item.quantity for item in (*before, *after) if item.quantity not in nowhere):

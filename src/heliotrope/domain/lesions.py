@@ -111,6 +111,10 @@ class Alignment:
         Length of limb that lies in both scans. [mm]
     slide_from_bone : bool
         False where the bone in view is a plain shaft, so that the place along it comes from the skin.
+    swelling_mm : float or None
+        On a plain shaft: how much further out the skin lies at follow-up. [mm]
+    slide_mm : float or None
+        On a plain shaft: half of the 95 % interval of the place along it. [mm]
     """
 
     matrix: tuple[tuple[float, ...], ...]
@@ -118,6 +122,8 @@ class Alignment:
     skin_p95_mm: float
     common_mm: float
     slide_from_bone: bool
+    swelling_mm: float | None = None
+    slide_mm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +213,8 @@ class CalcinosisFollowUp:
     evidence : tuple of str
     edema : tuple of EdemaLink
     notes : tuple of str
+    limb_counts : tuple of 2 ints or None
+        Limbs that the CT of baseline and follow-up show; None where it was not told.
     """
 
     limbs: tuple[LimbFollowUp, ...] = ()
@@ -215,3 +223,4 @@ class CalcinosisFollowUp:
     evidence: tuple[str, ...] = ()
     edema: tuple[EdemaLink, ...] = ()
     notes: tuple[str, ...] = ()
+    limb_counts: tuple[int, int] | None = None

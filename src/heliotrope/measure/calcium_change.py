@@ -138,7 +138,7 @@ def judge_lesion(
         return answer(LesionCourse.NOT_COMPARED, reason=obstacle)
     size = max(sum(lesion.volume_mm3 for lesion in group) for group in (before, after))
     if size < LEAST_TRENDED_MM3:
-        return answer(LesionCourse.TOO_SMALL, ChangeVerdict.UNJUDGED, reason=f"below {LEAST_TRENDED_MM3:g} mm3")
+        return answer(LesionCourse.TOO_SMALL, ChangeVerdict.UNJUDGED, reason=f"below {LEAST_TRENDED_MM3:g} mm³")
     if not before:
         return answer(LesionCourse.NEW, ChangeVerdict.INCREASE)
     if not after:

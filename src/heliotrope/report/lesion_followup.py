@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from string import ascii_uppercase
 
-from heliotrope.domain.change import ChangeVerdict
+from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.lesions import CalcinosisFollowUp, LesionChange, LesionCourse, LimbFollowUp, MatchedSlice
 from heliotrope.report.citations import Citations
 from heliotrope.report.display import content_window, view_of
@@ -41,8 +43,19 @@ _CALLED = {
 _MINE, _OTHERS = "#FFD166", "#8ECAE6"
 
 
+def courses_in_words(followup: CalcinosisFollowUp) -> str:
+    """How many calcifications took each course: ``2 new, 1 resolved``; empty where none was followed."""
+    counts = Counter(change.course for limb in followup.limbs for change in limb.changes)
+    return ", ".join(f"{counts[course]} {course}" for course in LesionCourse if counts[course])
+
+
 def followup_section(
-    names: tuple[str, str], followup: CalcinosisFollowUp, citations: Citations, *, synthetic: bool
+    names: tuple[str, str],
+    followup: CalcinosisFollowUp,
+    changes: Sequence[Change],
+    citations: Citations,
+    *,
+    synthetic: bool,
 ) -> Section:
     """One section per follow-up.
 
@@ -51,12 +64,17 @@ def followup_section(
     names : tuple of 2 str
         Of the baseline and of the follow-up.
     followup : CalcinosisFollowUp
+    changes : sequence of Change
+        Of this follow-up; masses by plane, shape, region and side are read from these.
     citations : Citations
     synthetic : bool
     """
     blocks: list[Block] = [Notice(note) for note in followup.notes]
     for limb in followup.limbs:
         blocks += _limb_blocks(names, limb, followup, citations, synthetic=synthetic)
+    groups = _group_table(names, changes)
+    if groups is not None:
+        blocks.append(groups)
     for link in followup.edema:
         tone = Tone.ATTENTION if link.linked else Tone.UNKNOWN if link.linked is None else Tone.PLAIN
         blocks.append(Paragraph((Text(link.statement, citations.cite(link.evidence), tone=tone),)))
@@ -90,16 +108,18 @@ def _registration(limb: LimbFollowUp, followup: CalcinosisFollowUp, citations: C
         f"The scans were laid over one another by bone: surfaces lie {found.bone_p95_mm:.1f} mm apart, those of the "
         f"skin {found.skin_p95_mm:.1f} mm (95th percentile, at most 3 mm). Both hold {found.common_mm:.0f} mm of it."
     )
-    if not found.slide_from_bone:
+    if found.slide_mm is not None and found.swelling_mm is not None:
         text += (
-            " The bone in view is a plain shaft, so that the place along it rests on the skin and may be off by 2 mm."
+            " The bone in view is a plain shaft, so that the place along it rests on the shape of the skin: it is "
+            f"known within {found.slide_mm:.1f} mm, as long as the limb swelled or wasted evenly (here by "
+            f"{_signed(f'{found.swelling_mm:+.1f}')} mm)."
         )
     runs = [Text(text)]
     if followup.limit_percent is not None:
         runs.append(
             Text(
                 f"Masses that differ by less than {followup.limit_percent:.0f} % are within measurement error "
-                f"({followup.origin}); calcifications below 50 mm3 are not trended.",
+                f"({followup.origin}); calcifications below 50 mm³ are not trended.",
                 citations.cite(followup.evidence),
             )
         )
@@ -135,19 +155,62 @@ def _table(names: tuple[str, str], limb: LimbFollowUp) -> Table:
     return Table("Calcifications by mass", columns, tuple(rows), notes)
 
 
+_GROUPS = (("plane", "By tissue plane"), ("shape", "By shape"), ("region", "By body region"), ("", "By side"))
+
+
+def _group_table(names: tuple[str, str], changes: Sequence[Change]) -> Table | None:
+    """Mass by plane, shape, region and side of whole scans; None where no group was compared."""
+    body: list[Row] = []
+    masses = [c for c in changes if c.quantity == "calcinosis_mass" and c.region.structure == "calcification"]
+    for kind, heading in _GROUPS:
+        mine = [c for c in masses if (c.region.level or "").partition(" ")[0] == kind]
+        if mine:
+            body.append(Row(heading=heading))
+            body += [_group_row(change) for change in mine]
+    if not body:
+        return None
+    columns = (
+        Column("Calcium"),
+        Column(f"{capitalized(names[0])} [mg]", numeric=True),
+        Column(f"{capitalized(names[1])} [mg]", numeric=True),
+        Column("Difference [mg]", numeric=True),
+        Column("What may be said"),
+    )
+    note = "Sums over each whole scan: 0 where calcium was looked for and none of the kind was found."
+    return Table("Mass by plane, shape, region and side", columns, tuple(body), (note,))
+
+
+def _group_row(change: Change) -> Row:
+    name = (change.region.level or "").partition(" ")[2]
+    side = f"{change.region.side} side" if change.region.side and not name else str(change.region.side or "")
+    values = [Text("–" if v is None else _milligrams(v)) for v in (change.baseline, change.followup)]
+    interval = "" if change.ci95 is None else " to ".join(_milligrams(v) for v in change.ci95)
+    difference = Text("–" if change.difference is None else _milligrams(change.difference), note=interval)
+    called = change.verdict in (ChangeVerdict.INCREASE, ChangeVerdict.DECREASE)
+    verdict = Text(str(change.verdict), note=change.reason, tone=Tone.ATTENTION if called else Tone.PLAIN)
+    title = Text(capitalized(", ".join(word for word in (name, side) if word)))
+    return Row((title, *values, difference, verdict), indent=1)
+
+
 def _mass(value: float, present: bool) -> Text:
     return Text(_milligrams(value) if present else "–")
 
 
 def _milligrams(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}"
+    return _signed(f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}")
+
+
+def _signed(text: str) -> str:
+    """A number with a true minus sign, and none on zero."""
+    return text.replace("-", "−") if float(text) != 0 else text.lstrip("-")
 
 
 def _numbers(change: LesionChange) -> tuple[Text, ...]:
     difference = Text("–")
     if change.difference_mg is not None:
         sign = "+" if change.difference_mg > 0 else ""
-        share = f" ({sign}{100 * change.difference_mg / change.mass_before_mg:.0f} %)" if change.mass_before_mg else ""
+        percent = 100 * change.difference_mg / change.mass_before_mg if change.mass_before_mg else None
+        share = "" if percent is None else f" ({sign if round(percent) else ''}{_signed(f'{percent:.0f}')} %)"
         interval = "" if change.ci95_mg is None else " to ".join(_milligrams(v) for v in change.ci95_mg)
         difference = Text(f"{sign}{_milligrams(change.difference_mg)}{share}", note=interval)
     limit = "–" if change.error_limit_mg is None else _milligrams(change.error_limit_mg)
