@@ -25,8 +25,8 @@ _AMOUNTS = (
 )
 _GROUPS = (("plane", "By tissue plane"), ("shape", "By shape"), ("region", "By body region"), ("", "By side"))
 _NO_INTERVAL = (
-    "Mass and corrected volume are followed by their 95 % interval. The thresholded volume, the Agatston-type sum, "
-    "numbers and skin have none: what they read of thin calcium hangs on the slice thickness, which no repeat tells."
+    "Mass and corrected volume are followed by their 95 % interval. The other amounts have none that would be honest: "
+    "how much of thin calcium they miss or add depends on voxel size and blur."
 )
 _PATTERNS, _ALL_PATTERNS = "patterns_", "patterns"
 

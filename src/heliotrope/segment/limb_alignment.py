@@ -322,8 +322,11 @@ def _settle_on_shaft(
             for row, inside, more in zip(rows, known, grown, strict=True)
         ]
 
+    def residuals(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.concatenate([part * row for part, row in zip(share, distances(at), strict=True)])
+
     found = optimize.least_squares(
-        lambda at: np.concatenate([part * row for part, row in zip(share, distances(at), strict=True)]),
+        residuals,
         np.append(pose, 0.0),
         x_scale=np.append(_SCALE, 1.0),
         loss="soft_l1",
@@ -331,11 +334,12 @@ def _settle_on_shaft(
         max_nfev=100,
         diff_step=np.full(7, 1e-3),
     )
+    slope = np.asarray(found.jac)
     information = np.zeros((7, 7))
     start = 0
     surfaces = (first.points[0], second.points[0], first.points[1], second.points[1])
     for part, row, points, inside in zip(share, distances(found.x), surfaces, known, strict=True):
-        slopes = found.jac[start : start + row.size] / part
+        slopes = slope[start : start + row.size] / part
         start += row.size
         error = max(1.4826 * float(np.median(np.abs(row - np.median(row)))), UNEVEN_MM)
         cells = np.floor(_thinned(points, _POINTS)[inside] / _PATCH_MM)
