@@ -90,3 +90,11 @@ def test_a_damaged_picture_is_refused_by_name(content: bytes, tmp_path: Path) ->
     study = read_study(tmp_path, role="radiograph")
     refused = [record for record in study.files if record.outcome is FileOutcome.REFUSED]
     assert [record.path for record in refused] == ["hand.png"]
+
+
+def test_a_picture_that_nobody_named_says_how_to_name_it(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((80, 90), np.uint8)).save(tmp_path / "arm.png")
+    with pytest.raises(StudyError) as caught:
+        read_study(tmp_path / "arm.png")
+    assert caught.value.code == "E_NO_IMAGES"
+    assert "--role radiograph" in caught.value.hint

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from heliotrope.app.phantom_calcinosis import calcinosis_bundle
 from heliotrope.app.validation.calcinosis_followup import REDUCED_SETTINGS
 from heliotrope.cli.main import main
+from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import Volume
 from heliotrope.io.dicom_writer import synthetic_uid, write_dicom_series
 from heliotrope.phantoms.ct_calcinosis import CtCalcinosisPhantom
 from heliotrope.phantoms.ct_longitudinal import CtPair, build_ct_pair
@@ -116,6 +119,40 @@ def test_another_tube_voltage_leaves_places_and_withholds_masses(visits: tuple[P
         if row["quantity"] == "calcinosis_mass" and row["region"]["structure"] == "all"
     ]
     assert [row["verdict"] for row in totals] == ["not comparable"]
+
+
+def test_groups_that_one_visit_lacks_are_zero_and_what_became_of_each_stands_first(compared: Path) -> None:
+    document = json.loads((compared / "comparison.json").read_text())
+    groups = [row for row in document["changes"] if (row["region"]["level"] or "").startswith(("plane ", "shape "))]
+    assert groups
+    assert not any("not measured" in row["reason"] for row in groups)
+    page = (compared / "report.html").read_text()
+    assert re.search(r"Looked up one by one at their places: \d+ new, \d+ resolved", page)
+    assert "Mass by plane, shape, region and side" in page
+
+
+def test_what_lies_beyond_a_shorter_follow_up_is_neither_resolved_nor_in_a_trend(
+    visits: tuple[Path, Path], pair: CtPair, tmp_path: Path
+) -> None:
+    whole = pair.followup.volume
+    kept = whole.grid.shape[2] - 18
+    grid = Grid.from_matrix((*whole.grid.shape[:2], kept), whole.grid.matrix)
+    shorter = replace(pair.followup, volume=Volume(whole.data[:, :, :kept], grid, whole.unit))
+    result = _analyzed(_write_study(shorter, tmp_path / "shorter", "shorter"), tmp_path / "result")
+    assert main(["compare", str(visits[0]), str(result), "--out", str(tmp_path / "out")]) == 0
+    document = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    (limb,) = document["calcifications"]["visit 2"]["limbs"]
+    beyond = [row for row in limb["lesions"] if row["course"] == "not in both scans"]
+    assert beyond
+    assert all(row["difference_mg"] is None for row in beyond)
+    top = max(row["position_mm"][2] for row in limb["lesions"])
+    assert any(row["position_mm"][2] == top for row in beyond)
+    (mass,) = [
+        row
+        for row in document["changes"]
+        if row["quantity"] == "calcinosis_mass" and row["region"]["structure"] == "all"
+    ]
+    assert mass["verdict"] == "not comparable"
 
 
 def test_results_without_the_labels_of_calcium_are_compared_by_their_totals_alone(

@@ -28,11 +28,12 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Failure:
-    """A stage the study permitted that did not deliver."""
+    """A stage the study permitted that did not deliver, and the way out where one is known."""
 
     stage: str
     code: str
     message: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +134,7 @@ def _run_stage(
         try:
             output = _perform(stage, _input_of(stage, study, selected, options, readers, state))
         except HeliotropeError as error:
-            return _fail(stage, Failure(stage.name, error.code, error.message), state)
+            return _fail(stage, Failure(stage.name, error.code, error.message, error.hint), state)
         except MemoryError:
             return _fail(stage, Failure(stage.name, "E_MEMORY", "not enough memory for this series"), state)
         except Exception as error:  # noqa: BLE001 - one defect must not lose the other results; it is reported

@@ -127,5 +127,7 @@ def _summary(outcome: Outcome) -> str:
     for failure in outcome.run.failures:
         word = "failed" if failure in hindrances else "left out"
         lines.append(f"{word}: {failure.stage}: {failure.message} [{failure.code}]")
+        if failure.hint:
+            lines.append(f"hint: {failure.hint}")
     lines.append(f"report: {outcome.report_path}")
     return "\n".join(lines)

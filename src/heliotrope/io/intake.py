@@ -67,9 +67,12 @@ def read_study(
     images = [study for study in studies if study.series]
     if not images:
         files = tuple(record for study in studies for record in study.files)
+        hint = "`heliotrope inspect` lists every file with its reason; export the images again if they are damaged"
+        if role is None and any(is_picture_name(record.path) for record in files):
+            hint = "say what the picture is: --role radiograph or --role ultrasound, and --pixel-size-mm where known"
         raise StudyError(
             f"no usable image: {_account(files)}",
-            hint="`heliotrope inspect` lists every file with its reason; export the images again if they are damaged",
+            hint=hint,
             code="E_NO_IMAGES",
         )
     if study_key is not None:
