@@ -148,3 +148,19 @@ def test_an_error_both_scans_share_cancels_and_noise_does_not() -> None:
 def test_scans_on_different_grids_are_refused() -> None:
     with pytest.raises(GeometryError):
         match_components(scan(), np.zeros((4, 4, 4), np.int32), {}, {}, GRID, repeatability=DEFAULT, same_protocol=True)
+
+
+def test_what_lies_beyond_the_baseline_has_a_place_all_the_same() -> None:
+    (change,) = match_components(
+        scan(),
+        scan(),
+        {},
+        lesions(60),
+        GRID,
+        repeatability=DEFAULT,
+        same_protocol=True,
+        outside_after=frozenset({1}),
+        places_after={1: np.array([10.0, 8.0, 95.0])},
+    )
+    assert change.course is LesionCourse.OUTSIDE
+    assert change.position_mm == (10.0, 8.0, 95.0)

@@ -25,7 +25,7 @@ from heliotrope.domain.lesions import (
 )
 from heliotrope.domain.measurement import Measurement
 from heliotrope.io import nifti
-from heliotrope.measure.calcium_change import LEAST_SEEN, judge_total, match_components
+from heliotrope.measure.calcium_change import LEAST_SEEN, component_centers, judge_total, match_components
 from heliotrope.segment.axial import AxialFrame
 from heliotrope.segment.calcium.body import split_limbs
 from heliotrope.segment.calcium.geometry import Box, bounding_box
@@ -263,9 +263,16 @@ def follow_limb(
         outside_before=_outside(mine, grid, after.grid, matrix),
         outside_after=_outside(other, after.grid, before.grid, np.linalg.inv(matrix)),
         obstacle=against,
+        places_after=_moved_centers(component_centers(other, after.grid), np.linalg.inv(matrix)),
     )
     total = judge_total(changes, repeatability=repeatability, same_protocol=same_protocol, obstacle=against)
     return LimbFollowUp(side, alignment, changes, _slices(before, after, grid, box, moved, changes, matrix), total)
+
+
+def _moved_centers(
+    centers: Mapping[int, NDArray[np.float64]], matrix: NDArray[np.float64]
+) -> dict[int, NDArray[np.float64]]:
+    return {n: matrix[:3, :3] @ center + matrix[:3, 3] for n, center in centers.items()}
 
 
 def _boxed(grid: Grid, box: Box) -> Grid:

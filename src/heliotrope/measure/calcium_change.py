@@ -43,6 +43,7 @@ def match_components(
     outside_before: frozenset[int] = frozenset(),
     outside_after: frozenset[int] = frozenset(),
     obstacle: str = "",
+    places_after: Mapping[int, NDArray[np.float64]] | None = None,
 ) -> tuple[LesionChange, ...]:
     """Components of two registered scans, grouped where they come within 3 mm of each other.
 
@@ -62,6 +63,9 @@ def match_components(
         Components that do not lie in the other scan.
     obstacle : str
         Why masses may not be compared at all, e.g. another tube voltage; empty when they may.
+    places_after : mapping of int to array (3,) or None
+        Centers of the follow-up's components in the baseline's space, also of those beyond `grid`; else from `after`.
+        [mm]
 
     Returns
     -------
@@ -79,7 +83,7 @@ def match_components(
             hint="register the follow-up onto the baseline's grid",
         )
     pairs = _touching(before, after, set(lesions_before), set(lesions_after), grid.spacing_mm)
-    centers = [_centers(numbers, grid) for numbers in (before, after)]
+    centers = (component_centers(before, grid), places_after or component_centers(after, grid))
     out = []
     for olds, news in _groups(set(lesions_before), set(lesions_after), pairs):
         first, second = tuple(lesions_before[n] for n in olds), tuple(lesions_after[n] for n in news)
@@ -213,7 +217,8 @@ def _touching(
     return close | {(n, m) for n, m in near if n not in held[0] and m not in held[1]}
 
 
-def _centers(numbers: NDArray[np.int32], grid: Grid) -> dict[int, NDArray[np.float64]]:
+def component_centers(numbers: NDArray[np.int32], grid: Grid) -> dict[int, NDArray[np.float64]]:
+    """Middle of every component by its number. [mm]"""
     present = np.flatnonzero(np.bincount(numbers.ravel()))
     present = present[present > 0]
     middles = np.asarray(ndimage.center_of_mass(numbers > 0, numbers, present), dtype=np.float64).reshape(-1, 3)
