@@ -17,7 +17,9 @@ from heliotrope.cli.main import main
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.errors import InputError, OptionError, QualityRefusal
 from heliotrope.domain.images import LabelMap, Volume, is_carried
+from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.study import Role
+from heliotrope.domain.units import Unit
 from heliotrope.phantoms.study import PhantomStudy
 from heliotrope.segment.tissues import segment_tissues
 from tests.app.examples import study_of
@@ -154,22 +156,29 @@ def test_the_command_refuses_before_anything_runs(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "structure", "said"),
+    ("first", "second", "structure", "quantity", "said"),
     [
-        ("person", "person", "gracilis", ""),
-        ("person", "person, carried", "gracilis", "carried"),
-        ("person", "weight-free-tissues/1", "gracilis", "drawn differently"),
-        ("weight-free-tissues/1+net/1", "weight-free-tissues/1+net/1, carried", "muscle", "carried"),
-        ("weight-free-tissues/1+net/1", "weight-free-tissues/1", "muscle", ""),
-        ("weight-free-tissues/1+net/1", "weight-free-tissues/1", "anterior_thigh", "drawn differently"),
+        ("person", "person", "gracilis", "volume", ""),
+        ("person", "person, carried", "gracilis", "volume", "carried"),
+        ("person", "person, carried", "gracilis", "water_t2", ""),
+        ("person", "weight-free-tissues/1", "gracilis", "volume", "drawn differently"),
+        ("weight-free-tissues/1+net/1", "weight-free-tissues/1+net/1, carried", "muscle", "volume", "carried"),
+        ("weight-free-tissues/1+net/1", "weight-free-tissues/1", "muscle", "volume", ""),
+        ("weight-free-tissues/1+net/1", "weight-free-tissues/1", "anterior_thigh", "volume", "drawn differently"),
+        ("person", "person, carried", "skin", "volume", "by a person at one visit"),
+        ("person", "person, carried", "bone_cortex", "fat_fraction", "by a person at one visit"),
+        ("weight-free-tissues/1", "weight-free-tissues/1, carried", "skin", "volume", ""),
+        ("person", "person, carried", "fascia", "fascia_extent", ""),
     ],
 )
-def test_sizes_of_differently_drawn_muscle_say_nothing_of_change(
-    first: str, second: str, structure: str, said: str
+def test_what_was_drawn_otherwise_says_nothing_of_change(
+    first: str, second: str, structure: str, quantity: str, said: str
 ) -> None:
+    legend = {str(n): {"structure": name} for n, name in enumerate(("gracilis", "skin", "bone_cortex"), start=1)}
     visits = [
-        Timepoint(name, Path(name), {"labels": {"source": source}})
-        for name, source in zip("ab", (first, second), strict=True)
+        Timepoint(name, Path(name), {"labels": {"source": source, "legend": legend}})
+        for name, source in (("a", first), ("b", second))
     ]
-    reason = drawing_change(visits[0], visits[1], Region(structure, Side.LEFT))
+    row = Measurement(Region(structure, Side.LEFT), quantity, "total", 1.0, Unit.MILLILITER, "drawn/1")
+    reason = drawing_change(visits[0], visits[1], row)
     assert (said in reason) if said else not reason

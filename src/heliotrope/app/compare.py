@@ -105,11 +105,12 @@ def compare_folders(
     images = {item.name: found for item in ordered if (found := read_images(item)) is not None}
     matches = match_all(names, images)
     part = common_part(names, images, matches)
+    measured = {item.name: {row.quantity for row in item.measurements} for item in ordered}
     again = (
         None
         if part is None
         else {
-            name: {_key_of(row): row for row in measure_again(images[name], labels)}
+            name: {_key_of(row): row for row in measure_again(images[name], labels, measured[name])}
             for name, labels in part.labels.items()
         }
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -201,13 +201,15 @@ def _within(labels: LabelMap, mask: NDArray[np.bool_]) -> LabelMap:
     return replace(labels, labels=np.where(mask, labels.labels, 0).astype(np.uint16))
 
 
-def measure_again(images: ComparedImages, labels: LabelMap) -> tuple[Measurement, ...]:
+def measure_again(images: ComparedImages, labels: LabelMap, measured: Collection[str]) -> tuple[Measurement, ...]:
     """Every number that maps and labels alone give, within labels of a part of the image.
 
     Parameters
     ----------
     labels : LabelMap
         On the grid of the labels of `images`.
+    measured : collection of str
+        Quantities that were measured by region on the whole image; other maps are pictures only.
 
     Returns
     -------
@@ -217,6 +219,8 @@ def measure_again(images: ComparedImages, labels: LabelMap) -> tuple[Measurement
     generator = np.random.default_rng(SEED)
     found: list[Measurement] = []
     for quantity, parametric in images.maps.items():
+        if quantity != "edema_share" and quantity not in measured:
+            continue
         try:
             moved = resample_labels(labels, parametric.grid)
         except GeometryError:

@@ -12,7 +12,6 @@ from heliotrope.app import codec
 from heliotrope.app.output_folder import MARKER
 from heliotrope.app.person_labels import family
 from heliotrope.app.result_document import SCHEMA_ID
-from heliotrope.domain.anatomy import Region
 from heliotrope.domain.errors import InputError, QualityRefusal
 from heliotrope.domain.images import is_carried
 from heliotrope.domain.measurement import Measurement
@@ -75,6 +74,12 @@ class Timepoint:
         """Who or what drew the labels."""
         labels = self.document["labels"]
         return None if labels is None else str(labels["source"])
+
+    @property
+    def labeled(self) -> frozenset[str]:
+        """Structures that its labels name."""
+        labels = self.document["labels"]
+        return frozenset() if labels is None else frozenset(row["structure"] for row in labels["legend"].values())
 
     def series_behind(self, quantity: str) -> tuple[dict[str, Any], ...]:
         """Series of the steps that delivered a quantity."""
@@ -172,25 +177,40 @@ def obstacle(first: Timepoint, second: Timepoint, measurement: Measurement) -> s
             f"the refocusing slab of the T2 model was {slabs[0]:.2f} and {slabs[1]:.2f} slices: analyze both visits "
             "with one slab_ratio"
         )
-    if measurement.quantity in SIZES and family(measurement.region) == "muscle":
-        drawing = drawing_change(first, second, measurement.region)
-        if drawing:
-            return drawing
+    drawing = drawing_change(first, second, measurement)
+    if drawing:
+        return drawing
     if measurement.region.level is not None and measurement.region.level.startswith("slice "):
         return "slices of two visits are not the same level by their number"
     return ""
 
 
-def drawing_change(first: Timepoint, second: Timepoint, region: Region) -> str:
-    """Why the size of a muscle says nothing of change; empty where both visits drew it alike, on their own images."""
-    drawn = [item.label_source for item in (first, second) if item.label_source is not None]
-    if len(drawn) < 2:
+def drawing_change(first: Timepoint, second: Timepoint, measurement: Measurement) -> str:
+    """Why a number says nothing of change because its region was drawn otherwise; empty where both were drawn alike.
+
+    Of muscle only sizes are refused: means are held against an error that holds the difference of drawings. Skin, fat
+    and bone are thin or large, and automatic on a visit to which muscle was carried: none of their numbers is compared
+    with those of a person's drawing.
+    """
+    structure, drawn = measurement.region.structure, [item.label_source for item in (first, second)]
+    if drawn[0] is None or drawn[1] is None:
         return ""
-    if any(map(is_carried, drawn)):
+    sources = [source for source in drawn if source is not None]
+    carried = any(map(is_carried, sources))
+    if family(measurement.region) != "muscle":
+        if structure not in first.labeled | second.labeled:
+            return ""
+        by_person = ["person" in source and not is_carried(source) for source in sources]
+        if by_person[0] != by_person[1]:
+            return f"the {measurement.region.title} was drawn by a person at one visit and automatically at the other"
+        return ""
+    if measurement.quantity not in SIZES:
+        return ""
+    if carried:
         return "labels were carried from one visit to the other: their size follows the registration, not the image"
-    if region.structure == "muscle":
-        drawn = [source.split("+")[0] for source in drawn]  # naming single muscles leaves all muscle as it was
-    return f"muscle was drawn differently: {drawn[0]} and {drawn[1]}" if drawn[0] != drawn[1] else ""
+    if structure == "muscle":
+        sources = [source.split("+")[0] for source in sources]  # naming single muscles leaves all muscle as it was
+    return f"muscle was drawn differently: {sources[0]} and {sources[1]}" if sources[0] != sources[1] else ""
 
 
 def _slab_ratio(timepoint: Timepoint) -> float | None:
