@@ -59,7 +59,7 @@ MUSCLE_COLORS: Mapping[str, str] = MappingProxyType(
     {
         "sartorius": "#FF2E63",
         "rectus_femoris": "#2EB82E",
-        "vastus_lateralis": "#C2C23D",
+        "vastus_lateralis": "#C0FF30",
         "vastus_intermedius": "#6A6AFF",
         "vastus_medialis": "#FF8A5C",
         "adductor_magnus": "#A45CD6",
