@@ -115,7 +115,7 @@ def _of_few_pieces(
         if count < 2:
             continue
         if name in ONE_BELLY:
-            stray = _apart_from_the_largest(plane == channel, spacing_mm)
+            stray = _apart_from_the_largest(plane == channel, plane == 0, spacing_mm)
         else:
             sizes = np.bincount(pieces.ravel())[1:]
             stray = np.isin(pieces, 1 + np.flatnonzero(sizes < LEAST_PIECE * sizes.max()))
@@ -124,9 +124,12 @@ def _of_few_pieces(
     return result
 
 
-def _apart_from_the_largest(muscle: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
-    """Pieces that more than a gap of fat parts from the largest group of pieces."""
+def _apart_from_the_largest(
+    muscle: NDArray[np.bool_], unnamed: NDArray[np.bool_], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_]:
+    """Pieces that another muscle, or more than a gap of fat, parts from the largest group of pieces."""
     near = ndimage.distance_transform_edt(~muscle, sampling=spacing_mm[:2]) <= 0.5 * FAT_GAP_MM
+    near &= muscle | unnamed
     groups = np.where(muscle, ndimage.label(near)[0], 0)
     sizes = np.bincount(groups.ravel())
     sizes[0] = 0
