@@ -83,6 +83,17 @@ def test_other_echo_times_are_not_compared(tmp_path: Path) -> None:
     assert (row["verdict"], row["reason"]) == ("not comparable", "protocol changed: echo times differ")
 
 
+def test_sizes_on_mr_and_on_ct_are_not_held_against_each_other(tmp_path: Path) -> None:
+    folders = [_analyzed(tmp_path / "a", 35.0), _analyzed(tmp_path / "b", 35.0)]
+    file = folders[1] / "result.json"
+    document = json.loads(file.read_text())
+    for series in document["study"]["series"]:
+        series["modality"] = "CT"
+    file.write_text(json.dumps(document))
+    row = _mean_t2(compare_folders(folders, tmp_path / "out").document)
+    assert (row["verdict"], row["reason"]) == ("not comparable", "measured on MR and then on CT")
+
+
 def test_different_patients_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     folders = [_analyzed(tmp_path / "a", 35.0), _analyzed(tmp_path / "b", 41.0, subject_key="subject-2")]
     with pytest.raises(QualityRefusal) as caught:

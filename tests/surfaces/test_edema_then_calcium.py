@@ -59,6 +59,8 @@ def links(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]
     assert main(compared) == 0
     document = json.loads((folder / "compared" / "comparison.json").read_text())
     page = (folder / "compared" / "report.html").read_text()
+    sizes = [row for row in document["changes"] if row["quantity"] == "volume"]
+    assert {row["verdict"] for row in sizes} <= {"not comparable", "not assessable"}
     found = document["calcifications"]["visit 2"]["edema_links"]
     assert all(link["statement"].split(" (")[0] in page for link in found)
     return {

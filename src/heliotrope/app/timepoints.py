@@ -160,8 +160,16 @@ def _scanners(timepoint: Timepoint, quantity: str) -> set[tuple[Any, ...]]:
     return {tuple(row[name] for name in names) for row in rows}
 
 
+def _modalities(timepoint: Timepoint) -> set[str]:
+    """Kinds of images that a study holds."""
+    return {row["modality"] for row in timepoint.document["study"]["series"] if row["shape"] is not None}
+
+
 def obstacle(first: Timepoint, second: Timepoint, measurement: Measurement) -> str:
     """Why a number may not be compared between two timepoints; empty when it may."""
+    kinds = [_modalities(item) for item in (first, second)]
+    if kinds[0] and kinds[1] and not kinds[0] & kinds[1]:
+        return f"measured on {' and '.join(sorted(kinds[0]))} and then on {' and '.join(sorted(kinds[1]))}"
     rows = [timepoint.series_behind(measurement.quantity) for timepoint in (first, second)]
     by_role = [{row["role"]: row for row in found} for found in rows]
     if set(by_role[0]) != set(by_role[1]):

@@ -126,7 +126,7 @@ def _total(
     patterns = sorted(blane_patterns(found.components))
     by_region = patterns_by_region(found.components, places)
     order = sorted(planes, key=lambda p: -planes[p])
-    words = ", ".join(f"{plane} {100 * planes[plane] / max(mass, 1e-9):.0f} %" for plane in order)
+    words = ", ".join(f"{plane} {_percent(planes[plane] / max(mass, 1e-9))}" for plane in order)
     count = len(found.components)
     statement = (
         f"{count} calcification{'s' if count > 1 else ''} of the soft tissue, {mass:.0f} mg hydroxyapatite equivalent"
@@ -157,6 +157,10 @@ def _total(
         ),
         details=details,
     )
+
+
+def _percent(share: float) -> str:
+    return "under 1 %" if share < 0.005 else f"{100 * share:.0f} %"
 
 
 def _table(found: Calcinosis, burdens: tuple[Burden, ...], places: Mapping[int, Place]) -> Finding:

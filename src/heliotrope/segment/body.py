@@ -271,7 +271,7 @@ def _name_sides(index: NDArray[np.uint8], grid: Grid, *, two: bool) -> tuple[tup
     x, y, z = (float(np.mean(axis)) for axis in np.nonzero(index))
     position = float(grid.positions_mm([x, y, z])[0])
     if abs(position) < SIDE_OFFSET_MM:
-        return (None,), f"one limb, {position:.0f} mm from the midline of the scanner: its side is not known"
+        return (None,), f"one limb, {abs(position):.0f} mm from the midline of the scanner: its side is not known"
     side = Side.LEFT if position > 0 else Side.RIGHT
     return (side,), f"one limb, {abs(position):.0f} mm to the patient's {side} of the scanner's midline"
 
