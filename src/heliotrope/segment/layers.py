@@ -440,7 +440,8 @@ def _label_slice(
     outside = limb & ~inside & ~bone
     lumps = open_mask(outside & (fat < FAT_LIMIT), SUPERFICIAL_LUMP_MM, plane)
     labels[outside & ~lumps] = 2
-    labels[limb & ~bone & (depth < thick)] = 1
+    # the pixel in which skin ends is whichever fills more of it
+    labels[limb & ~bone & (depth < thick) & ((fat < FAT_LIMIT) | (depth < thick - max(plane)))] = 1
     deep = inside & ~bone & (labels == 0)
     fatty = deep & (fat >= FAT_LIMIT) & ~void
     dark = open_mask(deep & void, VOID_CORE_MM, plane)
