@@ -435,13 +435,13 @@ def _label_slice(
     labels = np.zeros(limb.shape, dtype=np.uint16)
     if not limb.any():
         return labels
-    depth = depth_mm(limb, plane) - 0.5 * min(plane)
-    thick = skin_depth_limit_mm(skin_mm)
+    depth, thick = depth_mm(limb, plane) - 0.5 * min(plane), skin_depth_limit_mm(skin_mm)
     outside = limb & ~inside & ~bone
     lumps = open_mask(outside & (fat < FAT_LIMIT), SUPERFICIAL_LUMP_MM, plane)
     labels[outside & ~lumps] = 2
-    # the pixel in which skin ends is whichever fills more of it
-    labels[limb & ~bone & (depth < thick) & ((fat < FAT_LIMIT) | (depth < thick - max(plane)))] = 1
+    # the pixel in which skin ends is whichever fills more of it; not on CT, where noise would tell
+    surely = depth < (thick if contrast.bone is not None else thick - max(plane))
+    labels[limb & ~bone & (depth < thick) & (surely | (fat < FAT_LIMIT))] = 1
     deep = inside & ~bone & (labels == 0)
     fatty = deep & (fat >= FAT_LIMIT) & ~void
     dark = open_mask(deep & void, VOID_CORE_MM, plane)
