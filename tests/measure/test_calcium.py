@@ -11,6 +11,8 @@ from heliotrope.measure.calcium import measure_calcium
 from heliotrope.measure.calcium_summary import calcium_by_muscle, summarize_calcium
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration, table_calibration
 from heliotrope.segment.calcium.find import find_calcinosis
+from heliotrope.segment.calcium.places import Place
+from tests.segment.calcium.scenes import Scene
 
 
 def limb_with_a_ball(radius_mm: float, excess_hu: float) -> Volume:
@@ -66,3 +68,21 @@ def test_calcium_of_a_muscle_is_its_share_and_zero_where_none_lies() -> None:
     assert float(mass["gracilis"] or 0) + float(mass["sartorius"] or 0) == pytest.approx(burdens[0].mass_mg)
     assert mass["gracilis"] == pytest.approx(mass["sartorius"], rel=0.35)
     assert all(row.ci95 is not None and row.ci95[0] <= (row.value or 0.0) <= row.ci95[1] for row in rows)
+
+
+def test_calcium_across_the_fascia_is_split_by_plane() -> None:
+    scene = Scene((116, 116, 36))
+    scene.limb()
+    scene.ball((33.0, 8.0, 0.0), 6.0, 500.0)
+    found = find_calcinosis(scene.scan())
+    rows = summarize_calcium(
+        found,
+        measure_calcium(found, table_calibration(120.0)),
+        table_calibration(120.0),
+        {c.number: Place((), None, "limb", None) for c in found.components},
+    )
+    (component,) = found.components
+    assert component.second_plane is not None
+    split = [m for m in rows if (m.region.level or "").startswith(f"component {component.number}, plane ")]
+    assert len(split) >= 2
+    assert sum(m.value or 0.0 for m in split) == pytest.approx(component.volume_mm3 / 1000.0)

@@ -62,6 +62,7 @@ def test_a_calcification_says_where_it_lies_and_what_is_remarkable() -> None:
         component_3_place="over vastus lateralis",
         component_3_plane="subcutaneous",
         component_3_second_plane="fascial",
+        component_3_plane_shares="subcutaneous 62 %, fascial 38 %",
         component_3_shape="tumoral",
         component_3_mass_mg=250.0,
         component_3_volume_mm3=400.0,
@@ -74,7 +75,7 @@ def test_a_calcification_says_where_it_lies_and_what_is_remarkable() -> None:
     assert isinstance(block, Foldable)
     (table,) = block.blocks
     assert isinstance(table, Table)
-    remarks = "also fascial, near the skin, fluid-calcium level"
+    remarks = "subcutaneous 62 %, fascial 38 %, near the skin, fluid-calcium level"
     where = "Left thigh over vastus lateralis"
     assert texts(table) == [["3", where, "subcutaneous", "tumoral", "250", "400", "1.9", "801", remarks]]
     assert table.rows[0].cells[4].note == "200 to 300"

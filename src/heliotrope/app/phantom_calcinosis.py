@@ -88,6 +88,16 @@ def _entry(variant: CalcinosisVariant) -> PhantomEntry:
     return PhantomEntry(title, build)
 
 
+def _fine_net() -> PhantomEntry:
+    title = "CT of a thigh with calcinosis whose subcutaneous net has strands thinner than a voxel."
+
+    def build(seed: int) -> PhantomBundle:
+        phantom = build_ct_calcinosis(seed, settings=CtCalcinosisSettings(fine_net=True))
+        return calcinosis_bundle("ct-fine-net", phantom, title, f"ct-fine-net-{seed}")
+
+    return PhantomEntry(title, build)
+
+
 def _two_thighs() -> PhantomEntry:
     title = "CT of two thighs that touch and fuse at the groin, with calcinosis."
 
@@ -234,6 +244,7 @@ def later_bundle(
 CALCINOSIS_PHANTOMS: Mapping[str, PhantomEntry] = MappingProxyType(
     {
         **{variant.value: _entry(variant) for variant in CalcinosisVariant},
+        "ct-fine-net": _fine_net(),
         "ct-two-thighs": _two_thighs(),
         "radiograph-calcinosis": _radiograph(),
         "subcutis-calcinosis": _later(),

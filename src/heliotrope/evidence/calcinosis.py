@@ -49,8 +49,8 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "calcium-mass-phantom-error",
-        "On digital thighs with 1 mm slices the mass of single components was within 15 %, of skin "
-        "plaques within 20 %.",
+        "On eight digital thighs with 1 mm slices the mass of 115 of 116 calcifications above 100 mm3 was within 15 % "
+        "(nets left out), and that of all 24 skin plaques within 20 %.",
         (),
         Status.MEASURED,
         used_by="measure.calcium",

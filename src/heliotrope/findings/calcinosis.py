@@ -21,6 +21,7 @@ LEAST_NAMED_MM3 = 10.0
 """Less is called under 0.01 mL. [mm3]"""
 
 _LISTED = 200
+_TOLD_SHARE = 0.05
 
 
 def blane_patterns(components: tuple[Component, ...]) -> frozenset[str]:
@@ -174,6 +175,9 @@ def _table(found: Calcinosis, burdens: tuple[Burden, ...], places: Mapping[int, 
         details[f"{key}_place"] = place.words
         details[f"{key}_plane"] = str(c.plane)
         details[f"{key}_second_plane"] = str(c.second_plane) if c.second_plane is not None else None
+        if c.second_plane is not None:
+            shares = sorted(c.plane_shares.items(), key=lambda item: -item[1])
+            details[f"{key}_plane_shares"] = ", ".join(f"{p} {100 * v:.0f} %" for p, v in shares if v >= _TOLD_SHARE)
         details[f"{key}_shape"] = str(c.shape)
         details[f"{key}_mass_mg"] = round(b.mass_mg, 3)
         details[f"{key}_volume_mm3"] = round(b.volume_mm3, 3)

@@ -60,6 +60,7 @@ def summarize_calcium(
     for i in ranked:
         region = Region("calcification", components[i].side, f"component {components[i].number}")
         out.extend(_totals(_Group(region, (i,)), burdens, (), short=True))
+        out.extend(_split_volumes(components[i]))
     for reason, volume in sorted(found.excluded_mm3.items()):
         out.append(
             Measurement(
@@ -160,6 +161,23 @@ def _regions(components: tuple[Component, ...], places: Mapping[int, Place]) -> 
     for region, side in sorted({(place.region, place.side) for place in known}, key=str):
         members = tuple(i for i, place in enumerate(known) if (place.region, place.side) == (region, side))
         yield _Group(Region("calcification", side, f"region {region}"), members)
+
+
+def _split_volumes(component: Component) -> Iterable[Measurement]:
+    """Thresholded volume by plane of a calcification that lies in more than one."""
+    if component.second_plane is None:
+        return
+    for plane, share in component.plane_shares.items():
+        if share > 0:
+            yield Measurement(
+                Region("calcification", component.side, f"component {component.number}, plane {plane}"),
+                "calcinosis_threshold_volume",
+                "total",
+                share * component.volume_mm3 / 1000.0,
+                Unit.MILLILITER,
+                METHOD,
+                evidence=("calcium-planes",),
+            )
 
 
 def _where(components: tuple[Component, ...], holds: Callable[..., bool]) -> tuple[int, ...]:

@@ -161,8 +161,8 @@ def _lesion_table(finding: Finding, measurements: Sequence[Measurement]) -> Tabl
 def _lesion_row(number: str, lesion: Mapping[str, str | float | None], mass: Measurement | None) -> Row:
     depth = lesion.get("skin_distance_mm")
     remarks = []
-    if lesion.get("second_plane"):
-        remarks.append(f"also {lesion['second_plane']}")
+    if lesion.get("plane_shares"):
+        remarks.append(str(lesion["plane_shares"]))
     if isinstance(depth, float) and depth < NEAR_SKIN_MM:
         remarks.append("near the skin")
     if lesion.get("fluid_level") == "yes":

@@ -12,7 +12,8 @@ from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import StageInput, StageOutput
 from heliotrope.app.stages.calcinosis import STAGES
 from heliotrope.domain.anatomy import Region
-from heliotrope.domain.images import LabelMap
+from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.study import Acquisition, Modality, Role
 from heliotrope.io import read_study, read_volume
@@ -37,10 +38,14 @@ def limb(*, cut: bool = False) -> Scene:
 
 
 def analyzed(
-    folder: Path, scene: Scene, acquisition: Acquisition = PLAIN, *, without: tuple[int, ...] = ()
+    folder: Path,
+    scene: Scene | Volume,
+    acquisition: Acquisition = PLAIN,
+    *,
+    without: tuple[int, ...] = (),
 ) -> StageOutput | Missing:
     paths = write_dicom_series(
-        scene.scan(noise_hu=12.0),
+        scene if isinstance(scene, Volume) else scene.scan(noise_hu=12.0),
         acquisition,
         role=Role.CT,
         description="limb",
@@ -127,3 +132,59 @@ def test_bones_that_labels_name_are_bone_and_the_tissue_bone_is_no_proof(
     labels = LabelMap(dense, volume.grid, {1: Region(structure)}, source="engine")
     output = STAGES[0].run(StageInput(study, selected, AnalyzeOptions(), read_volume, labels=labels))
     assert (volume_ml(output) > 0.15) is counted
+
+
+def levels(output: StageOutput | Missing, beginning: str) -> set[str]:
+    assert isinstance(output, StageOutput)
+    found = {m.region.level or "" for m in output.measurements}
+    return {level for level in found if level.startswith(beginning)}
+
+
+def test_a_head_is_refused_by_name(tmp_path: Path) -> None:
+    scene = Scene((90, 90, 40), (2.0, 2.0, 3.0))
+    scene.ball((0, 0, 0), 78.0, 40.0)
+    scene.ball((0, 0, 0), 74.0, 1100.0)
+    scene.ball((0, 0, 0), 66.0, 35.0)
+    with pytest.raises(QualityRefusal, match="a head"):
+        analyzed(tmp_path, scene, replace(PLAIN, slice_thickness_mm=3.0, slice_spacing_mm=3.0))
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "reason"),
+    [
+        (1.0, 1024.0, "neither air"),
+        (1.0, 45.0, "fat peaks"),
+        (1.0, -45.0, "lean tissue peaks"),
+        (0.5, -400.0, "no body found"),
+    ],
+)
+def test_a_wrong_rescale_is_refused_with_the_reason(
+    tmp_path: Path, slope: float, intercept: float, reason: str
+) -> None:
+    volume = limb().scan(noise_hu=12.0)
+    wrong = replace(volume, data=np.rint(np.asarray(volume.data) * slope + intercept).astype(np.float32))
+    with pytest.raises(QualityRefusal, match=reason) as refusal:
+        analyzed(tmp_path, wrong)
+    assert "rescale" in str(refusal.value.hint)
+
+
+def test_in_slices_of_4_mm_planes_are_withheld_and_that_is_said(tmp_path: Path) -> None:
+    scene = Scene((116, 116, 12), (1.0, 1.0, 4.0))
+    scene.limb()
+    scene.ball((20.0, 8.0, 0.0), 6.0, 600.0)
+    output = analyzed(tmp_path, scene, replace(PLAIN, slice_thickness_mm=4.0, slice_spacing_mm=4.0))
+    assert volume_ml(output) > 0.4
+    assert levels(output, "plane ") == {"plane deep"}
+    assert isinstance(output, StageOutput)
+    assert any("withheld" in limit for finding in output.findings for limit in finding.limits)
+
+
+def test_arteries_and_veins_full_of_contrast_are_listed_and_not_counted(tmp_path: Path) -> None:
+    scene = Scene((116, 116, 40))
+    scene.limb()
+    scene.ball((-22.0, 14.0, 0.0), 4.0, 600.0)
+    scene.rod((14, -12, -30), (17, -10, 30), 3.2, 280.0)
+    scene.rod((21, -9, -30), (24, -7, 30), 3.6, 210.0)
+    output = analyzed(tmp_path, scene, replace(PLAIN, contrast_agent=True))
+    assert np.isclose(volume_ml(output), 0.268, rtol=0.4)
+    assert "not counted: vessel filled with contrast" in levels(output, "not counted")

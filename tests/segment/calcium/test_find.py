@@ -65,7 +65,9 @@ def test_slices_of_12_mm_are_refused(phantom: CtCalcinosisPhantom) -> None:
     assert refusal.value.code == "E_SLICE_THICKNESS"
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 1024.0), (2.0, 0.0), (1.0, -1024.0), (0.3, 0.0)])
+@pytest.mark.parametrize(
+    ("slope", "intercept"), [(1.0, 1024.0), (2.0, 0.0), (1.0, -1024.0), (0.3, 0.0), (1.0, 50.0), (1.0, -50.0)]
+)
 def test_values_that_are_no_hounsfield_units_are_refused(
     phantom: CtCalcinosisPhantom, slope: float, intercept: float
 ) -> None:
@@ -87,3 +89,14 @@ def test_a_head_is_refused() -> None:
     with pytest.raises(QualityRefusal) as refusal:
         find_calcinosis(Volume(data, grid, Unit.HOUNSFIELD))
     assert refusal.value.code == "E_HEAD"
+
+
+def test_where_septa_are_too_thin_to_be_seen_calcium_below_the_fascia_is_deep_and_no_more() -> None:
+    settings = CtCalcinosisSettings(shape=(190, 190, 40), voxel_mm=(1.0, 1.0, 1.0))
+    thin = build_ct_calcinosis(101, variant=CalcinosisVariant.THIN_SEPTA, settings=settings)
+    result = find_calcinosis(thin.volume)
+    planes = {c.plane for c in result.components}
+    assert TissuePlane.DEEP in planes
+    assert not planes & {TissuePlane.INTERMUSCULAR, TissuePlane.INTRAMUSCULAR}
+    assert planes & {TissuePlane.FASCIAL, TissuePlane.SUBCUTANEOUS}
+    assert any("too thin" in note for note in result.notes)

@@ -35,6 +35,8 @@ _JOINED_SHARE = 0.1
 """A lesion belongs to a component that takes this share of its calcified voxels from it."""
 
 _COMPACT = frozenset({"nodular", "clump"})
+_BELOW_FASCIA = frozenset({TissuePlane.INTERMUSCULAR, TissuePlane.INTRAMUSCULAR})
+_THIN_SEPTA_SETTINGS = CtCalcinosisSettings(shape=(190, 190, 60), voxel_mm=(1.0, 1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,30 @@ def _shape_share(effort: Effort, shapes: frozenset[str]) -> float:
     return 100 * float(np.mean(rows))
 
 
+def _thin_septa_share(effort: Effort) -> float:
+    """Volume whose stated plane is true with septa of 0.3 mm: below the fascia ``deep`` is, a guess is not."""
+    right = total = 0.0
+    for seed in _seeds(effort)[:2]:
+        phantom = build_ct_calcinosis(seed, variant=CalcinosisVariant.THIN_SEPTA, settings=_THIN_SEPTA_SETTINGS)
+        found = find_calcinosis(phantom.volume)
+        planes = {lesion.number: lesion.plane for lesion in phantom.lesions}
+        for component in found.components:
+            inside = found.numbers[component.box] == component.number
+            counts = np.bincount(phantom.labels.labels[component.box][inside], minlength=2)
+            true = planes.get(1 + int(counts[1:].argmax()))
+            told = component.plane is TissuePlane.DEEP and true in _BELOW_FASCIA
+            right += component.volume_mm3 * (told or component.plane is true)
+            total += component.volume_mm3
+    return 100 * right / total
+
+
+def _fine_net_share(effort: Effort) -> float:
+    """Nets of strands thinner than a voxel, called reticular."""
+    settings = CtCalcinosisSettings(fine_net=True)
+    rows = [tally(build_ct_calcinosis(seed, settings=settings)).shapes for seed in _seeds(effort)]
+    return 100 * float(np.mean([right for one in rows for shape, right in one if shape == "reticular"]))
+
+
 def _vascular_volume(effort: Effort) -> float:
     worst = 0.0
     for seed in _seeds(effort):
@@ -191,6 +217,10 @@ GATES: tuple[Gate, ...] = (
     _shape_gate("compact", _COMPACT, 90.0),
     _shape_gate("tumoral", frozenset({"tumoral"}), 80.0),
     _shape_gate("reticular", frozenset({"reticular"}), 70.0),
+    _gate("shape-reticular-fine", "Nets of strands thinner than a voxel named reticular, 1 mm slices.", 70.0,
+          Unit.PERCENT, Sense.AT_LEAST, _fine_net_share),
+    _gate("plane-thin-septa", "Calcified volume whose stated plane is true where septa are too thin to see.", 95.0,
+          Unit.PERCENT, Sense.AT_LEAST, _thin_septa_share),
     _gate("vascular", "Calcinosis reported in a thigh with calcium of the artery wall alone.", 0.0,
           Unit.MILLILITER, Sense.AT_MOST, _vascular_volume),
     _gate("plane-noise", "Calcified volume placed in its tissue plane at 36 HU noise.", 90.0, Unit.PERCENT,

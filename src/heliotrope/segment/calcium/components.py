@@ -50,7 +50,7 @@ class Component:
     box : tuple of 3 slices
         Where it lies in the array.
     plane : TissuePlane
-        ``SUPERFICIAL`` or ``DEEP`` where finer planes are withheld; ``MIXED`` when no plane holds half of it.
+        ``SUPERFICIAL`` or ``DEEP`` where finer planes are withheld; ``MIXED`` when no plane holds 40 % of it.
     second_plane : TissuePlane or None
         A further plane with at least a quarter of the component.
     plane_shares : mapping of TissuePlane to float
@@ -137,21 +137,27 @@ FASCIA_HALF_WIDTH_SHEET_MM = 3.0
 _FAT_LIMIT_HU = 25.0
 _TANGENT = 0.35
 _TANGENT_FAT = 0.35
-_SECOND_SHARE = 0.25
+_FIRST_SHARE, _SECOND_SHARE = 0.4, 0.25
 
 
 def describe(setting: Setting, count: int, side: Side | None) -> tuple[Component, ...]:
     """Plane and shape of every component."""
     even = ndimage.gaussian_filter(setting.fascia_distance_mm, 2)
-    gradient = np.stack([np.gradient(even, setting.spacing[a], axis=a) for a in range(3)], axis=-1)
-    out = []
-    for n, part in enumerate(ndimage.find_objects(setting.numbers, max_label=count), start=1):
-        out.append(_describe(setting, n, part, gradient, side))
-    return tuple(out)
+    parts = ndimage.find_objects(setting.numbers, max_label=count)
+    return tuple(_describe(setting, n, part, even, side) for n, part in enumerate(parts, start=1))
+
+
+def _outward(even: NDArray[np.float32], box: Box, member: Mask, spacing: Spacing) -> NDArray[np.float32]:
+    """Direction away from the fascia's inside at every voxel of a component, unit length."""
+    wide = grow_box(box, even.shape, (1.0, 1.0, 1.0), 1.0)
+    inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, wide, strict=True))
+    steps = [np.gradient(even[wide], spacing[a], axis=a)[inner][member] for a in range(3)]
+    outward = np.stack(steps, axis=-1)
+    return np.asarray(outward / (np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6), dtype=np.float32)
 
 
 def _describe(
-    setting: Setting, number: int, part: tuple[slice, ...], gradient: NDArray[np.float32], side: Side | None
+    setting: Setting, number: int, part: tuple[slice, ...], even: NDArray[np.float32], side: Side | None
 ) -> Component:
     spacing = setting.spacing
     box = grow_box(part, setting.numbers.shape, spacing, 5.0)
@@ -160,7 +166,7 @@ def _describe(
     features = _features(member, spacing)
     volume = float(member.sum()) * float(np.prod(spacing))
     shape = _shape_of(volume, features, float(shares[0]), float(shares[1]))
-    plane, second, by_plane, fat = _plane_of(setting, box, member, gradient, float(shares[1]))
+    plane, second, by_plane, fat = _plane_of(setting, box, member, even, float(shares[1]))
     return Component(
         number=number,
         box=(part[0], part[1], part[2]),
@@ -237,7 +243,7 @@ def _plane_of(
     setting: Setting,
     box: Box,
     member: Mask,
-    gradient: NDArray[np.float32],
+    even: NDArray[np.float32],
     flatness: float,
 ) -> tuple[TissuePlane, TissuePlane | None, dict[TissuePlane, float], float | None]:
     s = setting.fascia_distance_mm[box][member]
@@ -249,8 +255,7 @@ def _plane_of(
         second = next((p for p, v in shares.items() if p is not plane and v >= _SECOND_SHARE), None)
         return plane, second, shares, None
     normal = setting.normals[box][member]
-    outward = gradient[box][member]
-    outward = outward / (np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6)
+    outward = _outward(even, box, member, setting.spacing)
     parallel = float((np.abs((normal * outward).sum(1)) > 0.8).mean())
     tau = FASCIA_HALF_WIDTH_SHEET_MM if flatness > 0.4 and parallel > 0.6 else FASCIA_HALF_WIDTH_MM
     skin = depth <= setting.skin_thickness_mm + SKIN_MARGIN_MM
@@ -264,7 +269,7 @@ def _plane_of(
     shares = {plane: float(mask.mean()) for plane, mask in masses.items()}
     ranked = sorted(shares, key=lambda p: -shares[p])
     second = ranked[1] if shares[ranked[1]] >= _SECOND_SHARE else None
-    first = ranked[0] if shares[ranked[0]] >= 0.4 else TissuePlane.MIXED
+    first = ranked[0] if shares[ranked[0]] >= _FIRST_SHARE else TissuePlane.MIXED
     return first, second, shares, fat
 
 

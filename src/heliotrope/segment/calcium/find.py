@@ -42,8 +42,9 @@ PLANES_SLICE_MM = 3.05
 THICKEST_SLICE_MM = 10.0
 """Thicker slices are refused. [mm]"""
 
-LEAST_SEPTAL_FAT = 0.01
-"""Below this share of fat among the tissue deep to the fascia, septa cannot be resolved."""
+LEAST_SEPTAL_FAT = 0.03
+"""Below this share of fat among the tissue deep to the fascia, septa cannot be resolved.
+On digital thighs septa of 0.3 mm show 1.3 to 1.6 %, of 1.6 mm 7.8 to 9.1 %. Project rule."""
 
 _SLIVER = 0.08
 

@@ -20,6 +20,10 @@ NOISE_FACTOR = 4.0
 NOISE_FACTOR_CONTRAST = 6.0
 """As `NOISE_FACTOR`, with contrast medium."""
 
+_FAT_RANGE_HU = (-220.0, -20.0)
+_FAT_PEAK_HU = (-140.0, -60.0)
+_LEAST_FAT_SHARE = 0.15
+_TRACE_OF_FAT = 0.01
 _SKIN_LAYERS_MM = 4.0
 _EXOSKELETON_HU = 350.0
 
@@ -117,8 +121,7 @@ def _require_hounsfield(hu: NDArray[np.float32], body: Body) -> None:
         )
     values = hu[body.mask & ~body.gas]
     soft = float(((values > -190) & (values < 150)).mean())
-    counts, edges = np.histogram(values[(values > -25) & (values < 250)], bins=55)
-    peak = float(edges[int(np.argmax(ndimage.uniform_filter1d(counts.astype(float), 3)))]) if counts.sum() else 0.0
+    peak = _peak(values[(values > -25) & (values < 250)])
     if soft < 0.5 or not 5.0 <= peak <= 110.0:
         raise QualityRefusal(
             f"CT: {100 * soft:.0f} % of the body reads between -190 and 150 HU, lean tissue peaks at {peak:.0f} HU "
@@ -126,3 +129,23 @@ def _require_hounsfield(hu: NDArray[np.float32], body: Body) -> None:
             hint="check rescale slope and intercept: fat must read about -100 HU, muscle about 50 HU",
             code="E_HOUNSFIELD",
         )
+    unseen_air = beside.size <= 500
+    if unseen_air and float(((values > _FAT_PEAK_HU[0]) & (values < _FAT_PEAK_HU[1])).mean()) < _TRACE_OF_FAT:
+        raise QualityRefusal(
+            "CT: neither air beside the body nor fat in it is seen",
+            hint="check rescale slope and intercept: air must read about -1000 HU, fat about -100 HU",
+            code="E_HOUNSFIELD",
+        )
+    fat = values[(values > _FAT_RANGE_HU[0]) & (values < _FAT_RANGE_HU[1])]
+    if fat.size > _LEAST_FAT_SHARE * values.size and not _FAT_PEAK_HU[0] <= _peak(fat) <= _FAT_PEAK_HU[1]:
+        raise QualityRefusal(
+            f"CT: fat peaks at {_peak(fat):.0f} HU ({_FAT_PEAK_HU[0]:.0f} to {_FAT_PEAK_HU[1]:.0f} HU needed)",
+            hint="check rescale slope and intercept: fat must read about -100 HU, muscle about 50 HU",
+            code="E_HOUNSFIELD",
+        )
+
+
+def _peak(values: NDArray[np.float32]) -> float:
+    """Most frequent CT number of some values, 0 of none. [HU]"""
+    counts, edges = np.histogram(values, bins=50)
+    return float(edges[int(np.argmax(ndimage.uniform_filter1d(counts.astype(float), 3)))]) if values.size else 0.0
