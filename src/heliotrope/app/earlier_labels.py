@@ -26,6 +26,10 @@ OWN_TO_EVERY_VISIT = frozenset({"fiducial", "vial"})
 NEVER_MUSCLE = frozenset({"skin", "subcutaneous_fat", "bone"})
 """What a later visit shows as one of these is not muscle there, whatever was carried; families of `family`."""
 
+MOST_DROPPED_PERCENT = 5.0
+"""A larger share of carried labels that lies on other tissue says that muscle shrank or the move is wrong: look at the
+outlines. Project rule. [%]"""
+
 
 @dataclass(frozen=True, eq=False)
 class EarlierVisit:
@@ -160,8 +164,9 @@ def _check(limb: CarriedLimb) -> QualityCheck:
 def _taken(percent: float) -> QualityCheck:
     return QualityCheck(
         "carried-labels",
-        None,
-        f"{percent:.1f} % of what was carried lay on skin, subcutaneous fat, bone or air here and was dropped.",
+        percent <= MOST_DROPPED_PERCENT,
+        f"{percent:.1f} % of what was carried lay on skin, subcutaneous fat, bone or air here and was dropped (limit "
+        f"{MOST_DROPPED_PERCENT:g} %).",
     )
 
 
