@@ -11,6 +11,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.truth import Truth
 from heliotrope.findings.layers import skin_finding
 from heliotrope.measure.layers import SKIN_DILUTED, SubcutisSignal, layer_measurements, measure_skin
+from heliotrope.report.statements import mark_of
 
 SHAPE = (60, 60, 6)
 
@@ -40,6 +41,7 @@ def test_skin_is_stated_and_never_judged() -> None:
     skin = _ring(25, 28)
     bright = measure_skin(Side.LEFT, np.where(skin, 9.0, 1.0), skin, grid, generator=np.random.default_rng(2))
     assert skin_finding(bright).present is Truth.UNKNOWN
+    assert mark_of(skin_finding(bright))[0] == ""
     absent = measure_skin(Side.LEFT, np.ones(SHAPE), np.zeros(SHAPE, bool), grid, generator=np.random.default_rng(2))
     assert (absent.value, absent.missing is None) == (None, False)
     assert "could not be assessed" in skin_finding(absent).statement

@@ -122,7 +122,7 @@ def subcutis_finding(
 def skin_finding(row: Measurement) -> Finding:
     """Signal of the skin of one side, stated and not judged: no limit of normal is published."""
     region = row.region
-    limits = ("Skin is bright on STIR in health too; no published limit tells edema of the skin.", *row.notes)
+    limits = ("No published limit of normal tells edema of the skin.", *row.notes)
     if row.value is None:
         reason = "" if row.missing is None else f": {row.missing.reason}"
         text = f"Signal of the {region.title} could not be assessed{reason}"

@@ -79,7 +79,8 @@ _GROUP_SIDES: tuple[Side | None, ...] = (Side.RIGHT, Side.LEFT, None)
 
 def mark_of(finding: Finding) -> tuple[str, Tone]:
     """Word in front of a finding, and its tone."""
-    if finding.kind is FindingKind.DIFFERENTIAL:
+    measured_only = finding.kind is FindingKind.SKIN and bool(finding.measurements)
+    if finding.kind is FindingKind.DIFFERENTIAL or measured_only:
         return ("", Tone.PLAIN)
     if finding.kind in _PRESENCE_KINDS or finding.present is Truth.UNKNOWN:
         return _MARKS[finding.present]

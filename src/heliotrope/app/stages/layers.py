@@ -53,8 +53,8 @@ QUANTITIES = (
         "skin_signal",
         "Signal of the skin",
         Unit.ONE,
-        "Median STIR signal of the skin over normal muscle; bright in health too, so only change and the difference "
-        "between sides have a meaning.",
+        "Median STIR signal of the skin over normal muscle; no limit of normal is published, so only change and the "
+        "difference between sides have a meaning.",
     ),
     Quantity(
         "subcutis_edema",
