@@ -46,7 +46,8 @@ class CarriedLimb:
     limit_mm : float
         Largest `surface_p95_mm` that is accepted. [mm]
     bent : bool
-        Whether an affine and a B-spline on the images followed the rigid move.
+        Whether images moved the labels further than bone and outline: rigid, then affine and B-spline, each kept where
+        the images then correlate better.
     """
 
     side: Side | None

@@ -58,6 +58,8 @@ def _by_steps(method: Any, steps: int) -> Any:
 def bent_by_images(fixed: Volume, moving: Volume, start: NDArray[np.float64], near: NDArray[np.bool_]) -> Any:
     """Transform from fixed points to moving points: rigid, affine, then B-spline, from a rigid start.
 
+    Affine and B-spline are kept only where the images then correlate better.
+
     Parameters
     ----------
     fixed, moving : Volume
@@ -70,11 +72,13 @@ def bent_by_images(fixed: Volume, moving: Volume, start: NDArray[np.float64], ne
     first = image_of(np.asarray(fixed.data, dtype=np.float32), fixed.grid)
     second = image_of(np.asarray(moving.data, dtype=np.float32), moving.grid)
     mask = image_of(near.astype(np.uint8), fixed.grid)
-    affine = affine_of(_turned_by_images(first, second, start, mask, fixed.grid, near))
+    rigid = affine_of(_turned_by_images(first, second, start, mask, fixed.grid, near))
+    affine = sitk.AffineTransform(rigid)
     method = _by_steps(_method(mask), 60)
     method.SetMetricAsMattesMutualInformation(32)
     method.SetInitialTransform(affine, inPlace=True)
     method.Execute(first, second)
+    affine = _liker(first, second, mask, (rigid, affine))
     extent = np.asarray(first.GetSize()) * np.asarray(first.GetSpacing())
     mesh = [int(max(1, round(length / KNOT_SPACING_MM))) for length in extent]
     spline = sitk.BSplineTransformInitializer(first, mesh)
@@ -84,7 +88,18 @@ def bent_by_images(fixed: Volume, moving: Volume, start: NDArray[np.float64], ne
     method.SetInitialTransform(spline, inPlace=True)
     method.SetOptimizerAsLBFGSB(gradientConvergenceTolerance=1e-4, numberOfIterations=30)
     method.Execute(first, second)
-    return sitk.CompositeTransform([affine, spline])
+    return _liker(first, second, mask, (affine, sitk.CompositeTransform([affine, spline])))
+
+
+def _liker(fixed: Any, moving: Any, mask: Any, moves: tuple[Any, Any]) -> Any:
+    """The second move where it makes the images correlate better than the first: a step that ran away is dropped."""
+    found = []
+    for move in moves:
+        method = _method(mask)
+        method.SetMetricAsCorrelation()
+        method.SetInitialTransform(move)
+        found.append(float(method.MetricEvaluate(fixed, moving)))
+    return moves[1] if found[1] < found[0] else moves[0]
 
 
 def _turned_by_images(
