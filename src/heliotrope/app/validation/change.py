@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heliotrope.app.analyze import analyze_study
 from heliotrope.app.compare import ComparisonOutcome, compare_folders
+from heliotrope.app.matched_part import common_part
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.phantom import TRUTH_FOLDER, PhantomFormat, bundle_of, write_bundle
 from heliotrope.app.validation.gate import Effort, Gate, Sense
@@ -23,6 +25,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.findings.change import REPEATABILITY
 from heliotrope.io import nifti, read_study
 from heliotrope.maps.water_t2.fit import slab_ratio_of
+from heliotrope.measure.morphometry import slice_axis
 from heliotrope.phantoms.catalogue import SCENES, build_thigh_study
 from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence
 from heliotrope.phantoms.study import PhantomStudy
@@ -149,18 +152,29 @@ def _worst_dice(drawn: LabelMap, study: PhantomStudy) -> float:
 
 
 def _recovered(outcome: ComparisonOutcome, first: PhantomStudy, second: PhantomStudy) -> tuple[_Recovered, ...]:
+    compared = outcome.comparison
+    names = [item.name for item in compared.timepoints]
+    part = common_part(names, compared.images, compared.matches)
+    # where the visits show different parts, the truth is that of the part that was compared
+    within = [None if part is None else part.labels[name].labels > 0 for name in names]
     found = []
     for change in outcome.comparison.changes["visit 2"]:
         single = STRUCTURES[change.region.structure].kind is StructureKind.MUSCLE
         if single and (change.quantity, change.statistic) == (QUANTITY, STATISTIC):
-            before, after = (_true_mean(visit, change.region) for visit in (first, second))
+            before, after = (
+                _true_mean(visit, change.region, where) for visit, where in zip((first, second), within, strict=True)
+            )
             found.append(_Recovered(change.region, change, after - before))
     return tuple(found)
 
 
-def _true_mean(study: PhantomStudy, region: Region) -> float:
+def _true_mean(study: PhantomStudy, region: Region, within: NDArray[np.bool_] | None) -> float:
     truth = study.truth_maps[QUANTITY]
-    return float(np.mean(truth.values[study.truth_labels.mask(region) & truth.valid], dtype=np.float64))
+    inside = study.truth_labels.mask(region) & truth.valid
+    if within is not None:
+        across = slice_axis(study.truth_labels.grid)
+        inside &= within.any(axis=tuple(axis for axis in range(3) if axis != across), keepdims=True)
+    return float(np.mean(truth.values[inside], dtype=np.float64))
 
 
 def _pairs(effort: Effort) -> tuple[_Pair, ...]:
