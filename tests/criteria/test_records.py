@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -114,9 +115,11 @@ def tmp_path_with_suffix(folder: Path) -> Path:
     return path
 
 
+# YAML 1.1, in which these are written, takes 0E0 for text; YAML 1.2, in which they are read, for a number
+WORDS = st.text(max_size=8).filter(lambda text: re.fullmatch(r"[-+.0-9]+[eE][-+0-9]+", text) is None)
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.text(max_size=8)),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=6), inner, max_size=4)),
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**20), 10**20), WORDS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(WORDS, inner, max_size=4)),
     max_leaves=15,
 )
 

@@ -23,6 +23,7 @@ NOISE_FACTOR_CONTRAST = 6.0
 _FAT_RANGE_HU = (-220.0, -20.0)
 _FAT_PEAK_HU = (-140.0, -60.0)
 _LEAST_FAT_SHARE = 0.15
+_LEAST_FAT_PIXELS = 500
 _TRACE_OF_FAT = 0.01
 _SKIN_LAYERS_MM = 4.0
 _EXOSKELETON_HU = 350.0
@@ -136,13 +137,21 @@ def _require_hounsfield(hu: NDArray[np.float32], body: Body) -> None:
             hint="check rescale slope and intercept: air must read about -1000 HU, fat about -100 HU",
             code="E_HOUNSFIELD",
         )
-    fat = values[(values > _FAT_RANGE_HU[0]) & (values < _FAT_RANGE_HU[1])]
-    if fat.size > _LEAST_FAT_SHARE * values.size and not _FAT_PEAK_HU[0] <= _peak(fat) <= _FAT_PEAK_HU[1]:
+    fatty = body.mask & ~body.gas & (hu > _FAT_RANGE_HU[0]) & (hu < _FAT_RANGE_HU[1])
+    # pixels that fat shares with skin or muscle read between the two
+    fat = hu[_inside_in_plane(fatty)]
+    enough = float(fatty.sum()) > _LEAST_FAT_SHARE * values.size and fat.size > _LEAST_FAT_PIXELS
+    if enough and not _FAT_PEAK_HU[0] <= _peak(fat) <= _FAT_PEAK_HU[1]:
         raise QualityRefusal(
             f"CT: fat peaks at {_peak(fat):.0f} HU ({_FAT_PEAK_HU[0]:.0f} to {_FAT_PEAK_HU[1]:.0f} HU needed)",
             hint="check rescale slope and intercept: fat must read about -100 HU, muscle about 50 HU",
             code="E_HOUNSFIELD",
         )
+
+
+def _inside_in_plane(mask: Mask) -> Mask:
+    """Pixels whose eight neighbors in the slice belong too."""
+    return np.asarray(ndimage.binary_erosion(mask, np.ones((3, 3, 1), dtype=bool)))
 
 
 def _peak(values: NDArray[np.float32]) -> float:
