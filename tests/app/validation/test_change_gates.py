@@ -6,7 +6,6 @@ from heliotrope.app.validation.change import GATES
 from heliotrope.app.validation.gate import Effort, Gate, run_gate
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)
 def test_gates_of_change_hold(gate: Gate) -> None:
     result = run_gate(gate, Effort.REDUCED)
