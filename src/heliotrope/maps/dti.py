@@ -21,6 +21,7 @@ from heliotrope.physics.diffusion import (
     require_diffusion_signal,
     tensor_signal,
 )
+from heliotrope.physics.noise import GAUSSIAN_MAD
 
 WLS_METHOD = "dti-wls/1"
 ROBUST_METHOD = "dti-robust/1"
@@ -443,7 +444,7 @@ def _fit(
                     total += design[j, a] * beta[a]
                 away[j] = abs(np.exp(logs[j]) - np.exp(total))
                 trial[j] = np.exp(2.0 * total)
-            scale = max(noise_sd, 1.4826 * np.median(away))
+            scale = max(noise_sd, np.median(away) / GAUSSIAN_MAD)
             for j in range(n):
                 if away[j] > outlier_sd * scale:
                     trial[j] = 0.0

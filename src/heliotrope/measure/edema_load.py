@@ -17,6 +17,7 @@ from heliotrope.measure.edema_mask import FAILED_SUPPRESSION, EdemaMask
 from heliotrope.measure.morphometry import slice_axis
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
 from heliotrope.measure.spatial_bootstrap import N_DRAWS, Blocks, bootstrap_mean, draw_weights, group_blocks, interval
+from heliotrope.physics.noise import GAUSSIAN_MAD
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -35,9 +36,6 @@ LARGEST_UNEQUAL_FAILURE = 0.05
 
 NOISE_LAG = 2
 """Voxels two apart are compared for noise: neighbors share signal where images were interpolated. Project rule."""
-
-MAD_TO_SD = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation. [1]"""
 
 FEWEST_ASSESSED = 30
 """Voxels that must be assessable for a region to be scored."""
@@ -386,4 +384,4 @@ def neighbor_spread(values: FloatArray, mask: BoolArray, grid: Grid) -> float | 
         apart.append(np.abs(values[tuple(second)] - values[tuple(first)])[both])
     differences = np.concatenate(apart)
     differences = differences[np.isfinite(differences)]
-    return None if differences.size == 0 else float(MAD_TO_SD * np.median(differences) / np.sqrt(2.0))
+    return None if differences.size == 0 else float(np.median(differences) / GAUSSIAN_MAD / np.sqrt(2.0))

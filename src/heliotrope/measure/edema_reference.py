@@ -15,6 +15,7 @@ from scipy import ndimage
 from heliotrope.domain.errors import InputError, QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
+from heliotrope.physics.noise import robust_sd
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -256,7 +257,7 @@ def _coil_normalized(signal: FloatArray, water_signal: FloatArray | None) -> tup
 
 
 def _robust_spread(values: FloatArray) -> float:
-    return float(1.4826 * np.median(np.abs(values - np.median(values))))
+    return robust_sd(values)
 
 
 def _from_voxels(

@@ -49,6 +49,17 @@ SIGNAL_FLOOR = 0.02
 """Least early-echo signal as a share of the image's 99th percentile. [1]"""
 
 
+def robust_sd(values: NDArray[np.floating]) -> float:
+    """Standard deviation of Gaussian values among outliers, from their median absolute deviation.
+
+    Examples
+    --------
+    >>> round(robust_sd(np.array([0.0, 1.0, 2.0, 3.0, 900.0])), 3)
+    1.483
+    """
+    return float(np.median(np.abs(values - np.median(values)))) / GAUSSIAN_MAD
+
+
 @dataclass(frozen=True)
 class NoiseEstimate:
     """Noise sd of one channel and how it was found.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.domain.errors import QualityRefusal, UnitError
+from heliotrope.physics.noise import GAUSSIAN_MAD
 from heliotrope.segment.calcium.vessels import looks_like_contrast_lumen
 from heliotrope.segment.contrast import Contrast, fill_slices
 
@@ -73,7 +74,7 @@ def noise_sd_hu(hu: NDArray[np.floating]) -> float:
     if int(pair.sum()) < 200:
         return 0.0
     steps = np.abs(np.asarray(hu[1:] - hu[:-1])[pair])
-    return float(1.4826 * np.median(steps) / np.sqrt(2.0))
+    return float(np.median(steps) / GAUSSIAN_MAD / np.sqrt(2.0))
 
 
 def smooth(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.lesions import Alignment
+from heliotrope.physics.noise import robust_sd
 
 SURFACE_LIMIT_MM = 3.0
 """Largest 95th percentile of the distance between bone or skin surfaces (spec C11). [mm]"""
@@ -341,7 +342,7 @@ def _settle_on_shaft(
     for part, row, points, inside in zip(share, distances(found.x), surfaces, known, strict=True):
         slopes = slope[start : start + row.size] / part
         start += row.size
-        error = max(1.4826 * float(np.median(np.abs(row - np.median(row)))), UNEVEN_MM)
+        error = max(robust_sd(row), UNEVEN_MM)
         cells = np.floor(_thinned(points, _POINTS)[inside] / _PATCH_MM)
         owner = np.unique(cells, axis=0, return_inverse=True)[1].ravel()
         sums = np.stack([np.bincount(owner, weights=column) for column in slopes.T], axis=1)

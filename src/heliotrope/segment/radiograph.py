@@ -12,6 +12,7 @@ from scipy import ndimage
 from skimage import filters
 
 from heliotrope.domain.errors import QualityRefusal
+from heliotrope.physics.noise import GAUSSIAN_MAD
 
 METHOD = "radiograph-calcinosis/2"
 
@@ -119,7 +120,7 @@ def _local_noise(rise: Gray, tissue: Mask, pixel: float) -> Gray:
     """Standard deviation of the soft tissue around each pixel; what rises far is calcium, no noise."""
     if not tissue.any():
         return np.zeros_like(rise)
-    usual = 1.4826 * float(np.median(np.abs(rise[tissue])))
+    usual = float(np.median(np.abs(rise[tissue]))) / GAUSSIAN_MAD
     window = max(3, int(_NOISE_MM / pixel) | 1)
     plain = tissue & (np.abs(rise) <= CONTRAST_TO_NOISE * usual)
     weight = ndimage.uniform_filter(plain.astype(np.float32), window)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from heliotrope.physics.noise import robust_sd
+
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
@@ -265,7 +267,7 @@ def _robust_fit(terms: FloatArray, values: FloatArray) -> FloatArray:
         normal = terms[keep].T @ terms[keep] + penalty
         coefficients = np.linalg.solve(normal, terms[keep].T @ values[keep])
         residual = values - terms @ coefficients
-        spread = 1.4826 * float(np.median(np.abs(residual[keep] - np.median(residual[keep]))))
+        spread = robust_sd(residual[keep])
         keep = np.abs(residual) < 2.5 * max(spread, 1e-6)
         if np.count_nonzero(keep) < 10 * terms.shape[1]:
             break

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.physics.ct_attenuation import CALCIUM_THRESHOLD_HU, METAL_HU
+from heliotrope.physics.noise import robust_sd
 from heliotrope.segment.calcium.body import Body
 from heliotrope.segment.calcium.bone import Skeleton
 from heliotrope.segment.calcium.geometry import (
@@ -222,7 +223,7 @@ def _faint(
     even = smooth(hu, _NOISY_SIGMA_MM, spacing)
     quiet = soft & ~cavity & ~skeleton.rim & (even > tissue.muscle_hu - 60) & (even < tissue.muscle_hu + 60)
     values = even[quiet]
-    noise = 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else tissue.noise_hu
+    noise = robust_sd(values) if values.size else tissue.noise_hu
     limit = np.full(hu.shape, max(CALCIUM_THRESHOLD_HU, tissue.muscle_hu + NOISE_FACTOR * noise), np.float32)
     raise_in_skin(limit, even, body, NOISE_FACTOR * noise, min(spacing[:2]))
     return _hysteresis(even - limit, soft, _NOISY_HYSTERESIS_HU, _NOISY_LEAST_MM3, float(np.prod(spacing)))

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from heliotrope.domain.errors import QualityRefusal
 from heliotrope.physics.ct_attenuation import CALCIUM_THRESHOLD_HU
+from heliotrope.physics.noise import robust_sd
 from heliotrope.segment.calcium.body import Body
 from heliotrope.segment.calcium.bone import Skeleton
 from heliotrope.segment.calcium.geometry import Mask, Spacing, smooth
@@ -74,7 +75,7 @@ def read_tissue(
         )
     values = hu[lean]
     muscle = float(np.median(values))
-    noise = 1.4826 * float(np.median(np.abs(values - muscle)))
+    noise = robust_sd(values)
     residual = np.where(lean, np.clip(hu - muscle, -300, 80), 0).astype(np.float32)
     sizes = [max(3, int(24.0 / s) | 1) for s in spacing]
     weight = ndimage.uniform_filter(lean.astype(np.float32), sizes)

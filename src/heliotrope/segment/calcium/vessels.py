@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from heliotrope.physics.noise import robust_sd
 from heliotrope.segment.calcium.geometry import Mask, Spacing, depth_inside
 
 _RADIUS_MM = (1.5, 6.0)
@@ -93,7 +94,7 @@ def looks_like_contrast_lumen(hu: NDArray[np.float32], member: Mask, spacing: Sp
     diameter = 2 * np.sqrt(float(np.median(areas)) / np.pi)
     values = hu[inner]
     middle = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - middle)))
+    spread = robust_sd(values)
     return (
         _LUMEN_DIAMETER_MM[0] < diameter < _LUMEN_DIAMETER_MM[1]
         and _LUMEN_HU[0] < middle < _LUMEN_HU[1]
