@@ -16,6 +16,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.measure.edema_load import FEWEST_ASSESSED, EdemaImage
 from heliotrope.measure.edema_mask import in_plane
 from heliotrope.measure.morphometry import cuts_across, slice_axis
+from heliotrope.segment.transfer import box_around
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -113,7 +114,7 @@ def describe_distribution(image: EdemaImage, inside: BoolArray) -> EdemaDistribu
     n = int(np.count_nonzero(assessed))
     if n < FEWEST_ASSESSED:
         return None
-    box = _box(inside, 4)
+    box = box_around(inside, 4)
     assessed, inside = assessed[box], inside[box]
     edema, values = mask.edema[box] & assessed, image.values[box] / image.normal
     grid = mask.grid
@@ -189,11 +190,6 @@ def measure_distribution(region: Region, found: EdemaDistribution | None) -> tup
             )
         )
     return tuple(results)
-
-
-def _box(mask: BoolArray, margin: int) -> tuple[slice, ...]:
-    ends = [np.flatnonzero(mask.any(axis=tuple(b for b in range(3) if b != a))) for a in range(3)]
-    return tuple(slice(max(0, int(e[0]) - margin), int(e[-1]) + 1 + margin) for e in ends)
 
 
 def _surface_mm2(mask: BoolArray, grid: Grid) -> float:

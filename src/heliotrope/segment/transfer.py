@@ -100,7 +100,7 @@ def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedM
     sampling = [spacing for axis, spacing in enumerate(grid.spacing_mm) if axis != slice_axis]
     kept = np.zeros_like(mask)
     # the nearest voxel outside a mask lies at most one beyond its box
-    box = _box(mask, 1)
+    box = box_around(mask, 1)
     planes = np.moveaxis(np.ascontiguousarray(mask[box]), slice_axis, 0)
     kept_planes = np.moveaxis(kept[box], slice_axis, 0)
     for plane, kept_plane in zip(planes, kept_planes, strict=True):
@@ -111,7 +111,7 @@ def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedM
     return ErodedMask(kept, 1.0 - int(np.count_nonzero(kept)) / count)
 
 
-def _box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:
+def box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:
     """Smallest box around a mask that is not empty, with a margin of voxels."""
     ends = [np.flatnonzero(mask.any(axis=tuple(b for b in range(3) if b != a))) for a in range(3)]
     x, y, z = (slice(max(0, int(e[0]) - margin), int(e[-1]) + 1 + margin) for e in ends)
