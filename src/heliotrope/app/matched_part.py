@@ -162,14 +162,17 @@ def _slices(mask: NDArray[np.bool_], grid: Grid) -> range:
 
 
 def _length_mm(mask: NDArray[np.bool_], grid: Grid) -> float:
-    return len(_slices(mask, grid)) * grid.spacing_mm[slice_axis(grid)]
+    """Thickness of all slices in which a mask lies. [mm]"""
+    across = slice_axis(grid)
+    used = mask.any(axis=tuple(axis for axis in range(3) if axis != across))
+    return float(np.count_nonzero(used) * grid.spacing_mm[across])
 
 
 def named_lengths_mm(labels: LabelMap) -> dict[Region, float]:
     """Over how much of the limb each muscle, compartment and side is named. [mm]"""
     index = index_regions(labels)
     regions = [region for region in index.members if is_lean(region) and region.level is None]
-    return {region: _length_of_slices(index.mask(region), labels.grid) for region in regions}
+    return {region: _length_mm(index.mask(region), labels.grid) for region in regions}
 
 
 def unequal_naming(region: Region, first: float | None, second: float | None, *, summed: bool) -> str:
@@ -189,12 +192,6 @@ def unequal_naming(region: Region, first: float | None, second: float | None, *,
     ):
         return ""
     return f"the {region.title} is named over {first:.0f} mm and {second:.0f} mm of the limb"
-
-
-def _length_of_slices(mask: NDArray[np.bool_], grid: Grid) -> float:
-    across = slice_axis(grid)
-    used = mask.any(axis=tuple(axis for axis in range(3) if axis != across))
-    return float(np.count_nonzero(used) * grid.spacing_mm[across])
 
 
 def _within(labels: LabelMap, mask: NDArray[np.bool_]) -> LabelMap:

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
+from heliotrope.measure.calcium import SKIN_AT_RISK_MM
 from heliotrope.report.document import Block, Column, Foldable, Row, Table, Text, Tone
 from heliotrope.report.vocabulary import NOT_ASSESSABLE, capitalized, interval_text, unit_symbol, value_text
 
 STRUCTURE = "calcification"
 COMPONENT = "component"
-NEAR_SKIN_MM = 3.0
-"""Calcium nearer to the skin than this is remarked upon; the limit of `calcinosis_skin_at_risk`. [mm]"""
 
 _AMOUNTS = (
     ("calcinosis_mass", "Mass"),
@@ -23,7 +22,8 @@ _AMOUNTS = (
     ("calcinosis_count", "Number"),
     ("calcinosis_skin_at_risk", "Skin at risk"),
 )
-_GROUPS = (("plane", "By tissue plane"), ("shape", "By shape"), ("region", "By body region"), ("", "By side"))
+GROUPS = (("plane", "By tissue plane"), ("shape", "By shape"), ("region", "By body region"), ("", "By side"))
+"""First word of the level of a group of calcifications, and its heading."""
 _NO_INTERVAL = (
     "Mass and corrected volume are followed by their 95 % interval. The other amounts have none that would be honest: "
     "how much of thin calcium they miss or add depends on voxel size and blur."
@@ -42,21 +42,21 @@ def burden_table(measurements: Sequence[Measurement]) -> Table | None:
     found: dict[tuple[str, str, Side | None], dict[str, Measurement]] = {}
     for m in measurements:
         kind, _, name = (m.region.level or "").partition(" ")
-        if m.region.structure == STRUCTURE and kind in dict(_GROUPS) and m.quantity in dict(_AMOUNTS):
+        if m.region.structure == STRUCTURE and kind in dict(GROUPS) and m.quantity in dict(_AMOUNTS):
             found.setdefault((kind, name, m.region.side), {})[m.quantity] = m
     if not found:
         return None
     shown = [(quantity, title) for quantity, title in _AMOUNTS if any(quantity in rows for rows in found.values())]
     units = {m.quantity: unit_symbol(m.unit) for rows in found.values() for m in rows.values()}
     body: list[Row] = []
-    for kind, heading in _GROUPS:
+    for kind, heading in GROUPS:
         mine = [(key, rows) for key, rows in found.items() if key[0] == kind]
         if not mine:
             continue
         body.append(Row(heading=heading))
         mine.sort(key=lambda item: (str(item[0][2] or ""), -_mass(item[1])))
         for (_, name, side), rows in mine:
-            cells = (Text(_titled(name, side)), *(_amount(rows.get(quantity)) for quantity, _ in shown))
+            cells = (Text(group_title(name, side)), *(_amount(rows.get(quantity)) for quantity, _ in shown))
             body.append(Row(cells, indent=1))
     columns = (
         Column("Calcium"),
@@ -70,7 +70,8 @@ def _mass(rows: Mapping[str, Measurement]) -> float:
     return 0.0 if mass is None or mass.value is None else mass.value
 
 
-def _titled(name: str, side: Side | None) -> str:
+def group_title(name: str, side: Side | None) -> str:
+    """A group in a table: ``Fascial, left``, or ``Left side`` for all of a side."""
     words = (name, f"{side} side" if side and not name else str(side or ""))
     return capitalized(", ".join(word for word in words if word))
 
@@ -163,7 +164,7 @@ def _lesion_row(number: str, lesion: Mapping[str, str | float | None], mass: Mea
     remarks = []
     if lesion.get("plane_shares"):
         remarks.append(str(lesion["plane_shares"]))
-    if isinstance(depth, float) and depth < NEAR_SKIN_MM:
+    if isinstance(depth, float) and depth < SKIN_AT_RISK_MM:
         remarks.append("near the skin")
     if lesion.get("fluid_level") == "yes":
         remarks.append("fluid-calcium level")

@@ -8,6 +8,7 @@ from string import ascii_uppercase
 
 from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.lesions import CalcinosisFollowUp, LesionChange, LesionCourse, LimbFollowUp, MatchedSlice
+from heliotrope.report.calcium_tables import GROUPS, STRUCTURE, group_title
 from heliotrope.report.citations import Citations
 from heliotrope.report.display import content_window, view_of
 from heliotrope.report.document import (
@@ -155,14 +156,11 @@ def _table(names: tuple[str, str], limb: LimbFollowUp) -> Table:
     return Table("Calcifications by mass", columns, tuple(rows), notes)
 
 
-_GROUPS = (("plane", "By tissue plane"), ("shape", "By shape"), ("region", "By body region"), ("", "By side"))
-
-
 def _group_table(names: tuple[str, str], changes: Sequence[Change]) -> Table | None:
     """Mass by plane, shape, region and side of whole scans; None where no group was compared."""
     body: list[Row] = []
-    masses = [c for c in changes if c.quantity == "calcinosis_mass" and c.region.structure == "calcification"]
-    for kind, heading in _GROUPS:
+    masses = [c for c in changes if c.quantity == "calcinosis_mass" and c.region.structure == STRUCTURE]
+    for kind, heading in GROUPS:
         mine = [c for c in masses if (c.region.level or "").partition(" ")[0] == kind]
         if mine:
             body.append(Row(heading=heading))
@@ -182,13 +180,12 @@ def _group_table(names: tuple[str, str], changes: Sequence[Change]) -> Table | N
 
 def _group_row(change: Change) -> Row:
     name = (change.region.level or "").partition(" ")[2]
-    side = f"{change.region.side} side" if change.region.side and not name else str(change.region.side or "")
     values = [Text("–" if v is None else _milligrams(v)) for v in (change.baseline, change.followup)]
     interval = "" if change.ci95 is None else " to ".join(_milligrams(v) for v in change.ci95)
     difference = Text("–" if change.difference is None else _milligrams(change.difference), note=interval)
     called = change.verdict in (ChangeVerdict.INCREASE, ChangeVerdict.DECREASE)
     verdict = Text(str(change.verdict), note=change.reason, tone=Tone.ATTENTION if called else Tone.PLAIN)
-    title = Text(capitalized(", ".join(word for word in (name, side) if word)))
+    title = Text(group_title(name, change.region.side))
     return Row((title, *values, difference, verdict), indent=1)
 
 
