@@ -18,6 +18,7 @@ from heliotrope.app.matched_part import common_part
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.phantom import TRUTH_FOLDER, PhantomFormat, bundle_of, write_bundle
 from heliotrope.app.validation.gate import Effort, Gate, Sense
+from heliotrope.app.validation.segmentation import dice
 from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
 from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.images import LabelMap
@@ -145,9 +146,8 @@ def _worst_dice(drawn: LabelMap, study: PhantomStudy) -> float:
     found = []
     for region in truth.legend.values():
         if STRUCTURES[region.structure].kind is StructureKind.MUSCLE:
-            one, two = drawn.mask(region) if region in drawn.legend.values() else None, truth.mask(region)
-            both = 0 if one is None else 2 * int(np.count_nonzero(one & two))
-            found.append(both / max(1, int(np.count_nonzero(two)) + (0 if one is None else int(np.count_nonzero(one)))))
+            carried = region in drawn.legend.values()
+            found.append(dice(drawn.mask(region), truth.mask(region)) if carried else 0.0)
     return min(found)
 
 

@@ -12,6 +12,7 @@ from heliotrope.app.validation.segmentation import ORIENTATIONS, SEEDS, digital_
 from heliotrope.backends.muscle_network import load_muscle_network
 from heliotrope.domain.anatomy import STRUCTURES, Side, StructureKind
 from heliotrope.domain.errors import QualityRefusal
+from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.study import Role
 from heliotrope.domain.units import Unit
@@ -83,10 +84,9 @@ def measure_named_in_a_leg(_effort: Effort) -> float:
         plane[np.hypot(x - center[0], y - center[1]) < radius] = 10.0
         plane[np.hypot(x - center[0], y - center[1]) < 0.6 * radius] = 380.0
     data = np.repeat(plane[:, :, None], 5, axis=2) + np.random.default_rng(1).normal(0.0, 4.0, (size, size, 5))
-    (train,) = digital_thigh(SEEDS[Effort.REDUCED][0]).with_role(Role.MULTI_ECHO_T2)
     matrix = np.diag([pixel_mm, pixel_mm, 8.0, 1.0])
     matrix[:3, 3] = [60.0, -0.5 * size * pixel_mm, 0.0]
-    image = Volume(np.abs(data).astype(np.float32), type(train.volume.grid).from_matrix(data.shape, matrix))
+    image = Volume(np.abs(data).astype(np.float32), Grid.from_matrix(data.shape, matrix))
     try:
         labels = label_muscles([image], load_muscle_network()).labels
     except QualityRefusal:
