@@ -120,16 +120,12 @@ def test_the_identity_of_weights_is_their_hash(tmp_path: Path) -> None:
     assert muscle_network.weights_identity(folder) == read_muscle_card(folder).sha256
 
 
-def test_the_engine_list_says_whether_weights_are_shipped() -> None:
+def test_the_engine_list_says_that_weights_are_shipped() -> None:
     (status,) = [engine for engine in list_engines(EngineSettings()) if engine.name == "network"]
-    assert status.ready == (SHIPPED / "model.onnx").is_file()
-    assert status.ready or status.missing == ("no weights are shipped with this version",)
+    assert status.ready
+    assert status.missing == ()
 
 
-shipped = pytest.mark.skipif(not (SHIPPED / "model.onnx").is_file(), reason="no weights are shipped with this version")
-
-
-@shipped
 def test_the_shipped_network_is_small_and_names_muscles_of_the_thigh() -> None:
     largest_mib = 25
     assert (SHIPPED / "model.onnx").stat().st_size < largest_mib * 2**20
@@ -142,7 +138,6 @@ def test_the_shipped_network_is_small_and_names_muscles_of_the_thigh() -> None:
     assert (SHIPPED / "README.md").is_file()
 
 
-@shipped
 def test_the_shipped_network_has_the_classes_it_is_trained_with() -> None:
     from training.muscle_network import codes
 
@@ -152,7 +147,6 @@ def test_the_shipped_network_has_the_classes_it_is_trained_with() -> None:
     assert (network.pixel_mm, network.crop_pixels) == (codes.PIXEL_MM, codes.CROP)
 
 
-@shipped
 def test_drawn_thighs_without_anatomy_keep_their_sides() -> None:
     thighs = limbs.draw(slices=2)
     labels = labels_or_none(make_engine("network", EngineSettings()), limbs.multi_echo(thighs).frame(1))

@@ -6,11 +6,6 @@ import pytest
 
 from heliotrope.app.validation.gate import Effort, Gate, run_gate
 from heliotrope.app.validation.muscles import GATES
-from heliotrope.backends.muscle_network import SHIPPED
-
-pytestmark = pytest.mark.skipif(
-    not (SHIPPED / "model.onnx").is_file(), reason="no weights are shipped with this version"
-)
 
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.name)
