@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.domain.errors import QualityRefusal
-from heliotrope.segment.calcium.geometry import Mask, Spacing, distance_to, label
+from heliotrope.segment.calcium.geometry import Box, Mask, Spacing, bounding_box, distance_to, label, sizes
 
 SKIN_LIMIT_HU = -350.0
 """Between air and skin or fat. [HU]"""
@@ -43,6 +43,30 @@ class Body:
     skin_depth_mm: NDArray[np.float32]
 
 
+BESIDE_BODY_MM = 25.0
+"""Air kept around the body when a scan is cut down to it: wider than anything looks for a table or a sheet. [mm]"""
+
+
+def box_around_body(hu: NDArray[np.float32], spacing: Spacing) -> Box:
+    """The part of a scan that holds the body and 25 mm beside it, in all slices.
+
+    Parameters
+    ----------
+    hu : float32 array (x, y, z)
+        CT. [HU]
+    spacing : tuple of 3 floats
+        [mm]
+
+    Raises
+    ------
+    QualityRefusal
+        No body of 20 mL or more.
+    """
+    found = bounding_box(_outline(hu, spacing), spacing, margin_mm=BESIDE_BODY_MM)
+    assert found is not None
+    return (found[0], found[1], slice(0, hu.shape[2]))
+
+
 def find_body(hu: NDArray[np.float32], spacing: Spacing) -> Body:
     """Body, gas and skin depth.
 
@@ -58,29 +82,32 @@ def find_body(hu: NDArray[np.float32], spacing: Spacing) -> Body:
     QualityRefusal
         No body of 20 mL or more.
     """
-    tissue = np.empty(hu.shape, dtype=bool)
+    mask = _outline(hu, spacing)
+    return Body(mask, _gas(hu, mask), skin_depth(mask, spacing))
+
+
+def _outline(hu: NDArray[np.float32], spacing: Spacing) -> Mask:
     solid = np.empty(hu.shape, dtype=bool)
     reach = _TABLE_RADIUS_MM
     for k in range(hu.shape[2]):
         plane = ndimage.gaussian_filter(hu[:, :, k], [0.7 / s for s in spacing[:2]]) > SKIN_LIMIT_HU
-        tissue[:, :, k] = plane
         # thin things beside the patient (table, sheet, cable) do not survive an opening
         padded = np.pad(ndimage.binary_fill_holes(plane), 1, mode="edge")
         inner = ndimage.distance_transform_edt(padded, sampling=spacing[:2]) > reach
         near = ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= reach + 1.5 * max(spacing[:2])
         solid[:, :, k] = near[1:-1, 1:-1] & plane if inner.any() else False
     numbers, count = ndimage.label(solid)
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1) * float(np.prod(spacing)) / 1000.0
-    sizes[0] = 0.0
-    if count == 0 or sizes.max() < _LEAST_BODY_ML:
+    volumes = sizes(numbers, count) * float(np.prod(spacing)) / 1000.0
+    volumes[0] = 0.0
+    if count == 0 or volumes.max() < _LEAST_BODY_ML:
         raise QualityRefusal(
-            f"CT: no body found, largest solid part {sizes.max():.1f} mL (at least {_LEAST_BODY_ML:g} mL needed)",
+            f"CT: no body found, largest solid part {volumes.max():.1f} mL (at least {_LEAST_BODY_ML:g} mL needed)",
             hint="check rescale slope and intercept; air must read about -1000 HU",
         )
-    mask = (sizes >= max(_LEAST_BODY_ML, 0.02 * float(sizes.max())))[numbers]
+    mask = (volumes >= max(_LEAST_BODY_ML, 0.02 * float(volumes.max())))[numbers]
     for k in range(hu.shape[2]):
         mask[:, :, k] = ndimage.binary_fill_holes(mask[:, :, k])
-    return Body(mask, _gas(hu, mask), skin_depth(mask, spacing))
+    return np.asarray(mask)
 
 
 def _gas(hu: NDArray[np.float32], mask: Mask) -> Mask:
@@ -131,9 +158,9 @@ def split_limbs(mask: Mask, bone: Mask, spacing: Spacing) -> NDArray[np.uint8]:
             if spread > 80.0:
                 centers.append((k, (xs.max() + xs.min()) / 2))
     parts, count = label(mask)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1).astype(float)
-    sizes[0] = 0
-    big = [n for n in range(1, count + 1) if sizes[n] > 0.25 * sizes.max()]
+    voxels = sizes(parts, count)
+    voxels[0] = 0
+    big = [n for n in range(1, count + 1) if voxels[n] > 0.25 * voxels.max()]
     if len(big) >= 2:
         x_of = {n: float(np.flatnonzero((parts == n).any(axis=(1, 2))).mean()) for n in big}
         ordered = sorted(big, key=lambda n: x_of[n])

@@ -22,6 +22,7 @@ from heliotrope.segment.calcium.geometry import (
     grow_box,
     label,
     opened_in_plane,
+    sizes,
     smooth,
 )
 from heliotrope.segment.calcium.tissue import NOISE_FACTOR, Tissue, raise_in_skin
@@ -99,8 +100,6 @@ def find_candidates(
     cavity: Mask,
     tissue: Tissue,
     spacing: Spacing,
-    *,
-    contrast: bool,
 ) -> Candidates:
     """Calcium by hysteresis, and the reasons for what was kept out.
 
@@ -108,8 +107,6 @@ def find_candidates(
     ----------
     hu : float32 array (x, y, z)
         CT. [HU]
-    contrast : bool
-        Contrast medium was given or is seen.
     """
     voxel = float(np.prod(spacing))
     metal = (hu > METAL_HU) & body.mask
@@ -117,6 +114,7 @@ def find_candidates(
     soft = body.mask & ~skeleton.mask
     least = max(LEAST_VOLUME_MM3, 2.5 * voxel)
     dense = _hysteresis(hu - tissue.threshold, soft, HYSTERESIS_HU, least, voxel)
+    del soft
     if tissue.noise_hu > NOISY_HU:
         faint = _faint(hu, body, cavity, skeleton, tissue, spacing)
         parts, n_parts = label(faint | dense)
@@ -124,16 +122,18 @@ def find_candidates(
         found[np.unique(parts[dense])] = True
         dense |= faint if tissue.noise_hu > VERY_NOISY_HU else faint & ~found[parts]
     numbers, count = label(dense)
+    del dense
     excluded = np.zeros(hu.shape, dtype=np.uint8)
     volumes = dict.fromkeys(Exclusion, 0.0)
-    out = np.zeros(hu.shape, dtype=np.int32)
     reasons = list(Exclusion)
-    surroundings = _Surroundings(hu, body, skeleton, cavity, streaks, spacing, contrast)
+    surroundings = _Surroundings(
+        hu, body, skeleton, cavity, streaks, _BoneDistances(numbers, skeleton, spacing), spacing
+    )
     kept = 0
     for n, part in enumerate(ndimage.find_objects(numbers, max_label=count), start=1):
         box = (part[0], part[1], part[2])
         member = numbers[box] == n
-        reason = surroundings.reason(member, box)
+        reason = surroundings.reason(n, member, box)
         remainder = member
         if reason is None or reason is Exclusion.BODY_CAVITY:
             # beside the bones that bound a cavity it is their margin
@@ -145,13 +145,15 @@ def find_candidates(
         if reason is not None:
             excluded[box][remainder] = 1 + reasons.index(reason)
             volumes[reason] += float(remainder.sum()) * voxel
-        elif remainder.any():
+        # numbers only fall, so that none still to be judged is taken for one that was
+        numbers[box][member] = 0
+        if reason is None and remainder.any():
             kept += 1
-            out[box][remainder] = kept
-    found_so_far = Candidates(out, kept, excluded, volumes)
+            numbers[box][remainder] = kept
+    found_so_far = Candidates(numbers, kept, excluded, volumes)
     kept = _drop_beside_small_bones(found_so_far, kept, body, spacing)
     kept = _drop_along_arteries(found_so_far, kept, body, spacing)
-    return Candidates(out, kept, excluded, {r: v for r, v in volumes.items() if v > 0})
+    return Candidates(numbers, kept, excluded, {r: v for r, v in volumes.items() if v > 0})
 
 
 def _drop_beside_small_bones(found: Candidates, count: int, body: Body, spacing: Spacing) -> int:
@@ -159,7 +161,7 @@ def _drop_beside_small_bones(found: Candidates, count: int, body: Body, spacing:
     small_bones = found.excluded == 1 + list(Exclusion).index(Exclusion.OSSICLE)
     if not (small_bones.any() and count):
         return count
-    near = distance_to(small_bones, spacing) < 12.0
+    near = dilate(small_bones, 12.0, spacing)
     return _drop(found, count, near, Exclusion.OSSICLE, body, spacing, depth_mm=20.0, largest_mm3=500.0)
 
 
@@ -207,10 +209,9 @@ def _hysteresis(excess: NDArray[np.float32], soft: Mask, rise_hu: float, least_m
     numbers, count = label((excess > 0) & soft)
     if count == 0:
         return np.zeros_like(soft)
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1) * voxel_mm3
     peaks = np.zeros(count + 1)
     peaks[np.unique(numbers[(excess > rise_hu) & (numbers > 0)])] = 1
-    keep = (sizes >= least_mm3) & (peaks > 0)
+    keep = (sizes(numbers, count) * voxel_mm3 >= least_mm3) & (peaks > 0)
     keep[0] = False
     return np.asarray(keep[numbers])
 
@@ -229,6 +230,31 @@ def _faint(
     return _hysteresis(even - limit, soft, _NOISY_HYSTERESIS_HU, _NOISY_LEAST_MM3, float(np.prod(spacing)))
 
 
+class _BoneDistances:
+    """Distances of dense voxels, component by component, from bone, its trabecular ends and its irregular parts. [mm]
+
+    Parameters
+    ----------
+    numbers : int32 array (x, y, z)
+        Components, from 1; read only here.
+    """
+
+    def __init__(self, numbers: NDArray[np.int32], skeleton: Skeleton, spacing: Spacing) -> None:
+        at = np.nonzero(numbers)
+        owners = numbers[at]
+        order = np.argsort(owners, kind="stable")
+        self._starts = np.searchsorted(owners[order], np.arange(1, int(owners.max(initial=0)) + 2))
+        # one map of distances at a time: kept are the few voxels that are dense
+        self._bone, self._end, self._irregular = (
+            distance_to(mask, spacing)[at][order] for mask in (skeleton.mask, skeleton.trabecular, skeleton.irregular)
+        )
+
+    def of(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """From bone, from trabecular bone and from irregular bone, for the voxels of a component in C order. [mm]"""
+        part = slice(int(self._starts[number - 1]), int(self._starts[number]))
+        return self._bone[part], self._end[part], self._irregular[part]
+
+
 class _Surroundings:
     """What lies around a component, computed once."""
 
@@ -239,18 +265,14 @@ class _Surroundings:
         skeleton: Skeleton,
         cavity: Mask,
         streaks: Mask,
+        distances: _BoneDistances,
         spacing: Spacing,
-        contrast: bool,
     ) -> None:
         self.hu, self.body, self.skeleton = hu, body, skeleton
-        self.cavity, self.streaks, self.spacing = cavity, streaks, spacing
-        self.contrast = contrast
-        self.bone_distance = distance_to(skeleton.mask, spacing)
-        self.end_distance = distance_to(skeleton.trabecular, spacing)
-        self.irregular_distance = distance_to(skeleton.irregular, spacing)
+        self.cavity, self.streaks, self.distances, self.spacing = cavity, streaks, distances, spacing
         self.voxel = float(np.prod(spacing))
 
-    def reason(self, member: Mask, box: Box) -> Exclusion | None:
+    def reason(self, number: int, member: Mask, box: Box) -> Exclusion | None:
         """Why a component is no calcinosis; None when nothing speaks against it."""
         hu = self.hu[box][member]
         volume = float(member.sum()) * self.voxel
@@ -259,23 +281,23 @@ class _Surroundings:
         if self.cavity[box][member].mean() > 0.4:
             return Exclusion.BODY_CAVITY
         return (
-            self._bony(member, box, hu, volume)
+            self._bony(number, member, box, hu, volume)
             or (Exclusion.BODY_CAVITY if self._behind_bone(member, box) else None)
-            or (Exclusion.PHLEBOLITH if self._phlebolith(member, box) else None)
+            or (Exclusion.PHLEBOLITH if self._phlebolith(number, member, box) else None)
             or self._cut(member, box, hu)
             or (Exclusion.TUBE if self._tube(member, box) else None)
             or self._vessel(member, box)
             or (Exclusion.ON_SKIN if self._on_skin(member, box, hu) else None)
         )
 
-    def _bony(self, member: Mask, box: Box, hu: NDArray[np.float32], volume: float) -> Exclusion | None:
-        away = self.bone_distance[box][member]
+    def _bony(self, number: int, member: Mask, box: Box, hu: NDArray[np.float32], volume: float) -> Exclusion | None:
+        away, from_end, from_irregular_bone = self.distances.of(number)
         held = self.skeleton.rim[box][member] | self.skeleton.joints[box][member]
         reach = self.skeleton.rim_mm + 2.4 + 0.6 * max(self.spacing[2] - 1.0, 0.0)
         touches = bool((away <= self.skeleton.rim_mm + 0.1).any())
         if held.mean() > 0.5 or (touches and float(np.percentile(away, 95)) <= reach):
             return Exclusion.JUXTACORTICAL
-        end = float(self.end_distance[box][member].min())
+        end = float(from_end.min())
         near = float(away.min())
         long, _, thin = self._extents(member)
         compact = long < 3.0 * max(thin, *self.spacing)
@@ -283,7 +305,7 @@ class _Surroundings:
         # centers of coarse voxels lie farther apart than what is in them
         near -= max(max(self.spacing[:2]) - 1.0, 0.0)
         sesamoid = near < 9.0 and volume < 3000.0 and long < 25.0 and compact and deep
-        from_irregular = float(self.irregular_distance[box][member].min())
+        from_irregular = float(from_irregular_bone.min())
         at_end = end < 25.0 or from_irregular < 9.0
         dense = float(np.percentile(hu, 90)) > 220.0
         # what the outline of an irregular bone left out hangs on it
@@ -292,7 +314,7 @@ class _Surroundings:
         found = hangs or (at_end and sesamoid) or ((at_end or end < 60.0) and bone_end)
         return Exclusion.OSSICLE if found else None
 
-    def _phlebolith(self, member: Mask, box: Box) -> bool:
+    def _phlebolith(self, number: int, member: Mask, box: Box) -> bool:
         """Small, round, deep, alone, at the level of pelvis or trunk."""
         levels = slice(max(box[2].start - 2, 0), box[2].stop + 2)
         trabecular, irregular = (
@@ -303,7 +325,7 @@ class _Surroundings:
         long, _, thin = self._extents(member)
         deep = float(np.median(self.body.skin_depth_mm[box][member])) > 35.0
         small = long < 7.0 + 0.8 * self.spacing[2] and long < 2.2 * max(thin, self.spacing[2])
-        return bool(deep and small and of_trunk and float(self.bone_distance[box][member].min()) > 8.0)
+        return bool(deep and small and of_trunk and float(self.distances.of(number)[0].min()) > 8.0)
 
     def _behind_bone(self, member: Mask, box: Box) -> bool:
         """Deep to the skeleton of the trunk: few straight ways to the skin, many onto bone."""

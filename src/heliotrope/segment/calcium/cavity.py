@@ -16,6 +16,7 @@ from heliotrope.segment.calcium.geometry import (
     dilate,
     distance_to,
     label,
+    sizes,
     smooth,
 )
 
@@ -105,11 +106,11 @@ def _gas(body: Body, skeleton: Skeleton, spacing: Spacing) -> Mask:
     numbers, count = label(body.gas)
     if count == 0:
         return np.zeros_like(body.gas)
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1) * float(np.prod(spacing))
+    voxels = sizes(numbers, count)
     deepest = ndimage.maximum(body.skin_depth_mm, numbers, np.arange(count + 1))
-    keep = (sizes >= _LEAST_GAS_MM3) & (np.asarray(deepest) > _GAS_DEPTH_MM)
+    keep = (voxels * float(np.prod(spacing)) >= _LEAST_GAS_MM3) & (np.asarray(deepest) > _GAS_DEPTH_MM)
     in_bone = numbers[distance_to(skeleton.mask, spacing) < _BESIDE_BONE_MM]
-    keep &= np.bincount(in_bone, minlength=count + 1) < _BONE_SHARE * np.bincount(numbers.ravel(), minlength=count + 1)
+    keep &= np.bincount(in_bone, minlength=count + 1) < _BONE_SHARE * voxels
     # air of a fold that the image edge closes is no bowel gas
     edges = (numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1])
     keep[np.unique(np.concatenate([edge.ravel() for edge in edges]))] = False
@@ -127,10 +128,10 @@ def _contrast(hu: NDArray[np.float32], body: Body, skeleton: Skeleton, gas: Mask
     if count == 0 or not core.any():
         return np.zeros_like(dense)
     keep = np.zeros(count + 1, dtype=bool)
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1) * float(np.prod(spacing))
+    volumes = sizes(numbers, count) * float(np.prod(spacing))
     for n in np.unique(numbers[core & (distance_to(gas, spacing) < 120.0)]):
-        keep[n] = n > 0 and sizes[n] >= _LEAST_FAR_CONTRAST_MM3
+        keep[n] = n > 0 and volumes[n] >= _LEAST_FAR_CONTRAST_MM3
     large = gas | keep[numbers]
     for n in np.unique(numbers[core & (distance_to(large, spacing) < 25.0)]):
-        keep[n] = n > 0 and sizes[n] >= _LEAST_CONTRAST_MM3
+        keep[n] = n > 0 and volumes[n] >= _LEAST_CONTRAST_MM3
     return np.asarray(keep[numbers])

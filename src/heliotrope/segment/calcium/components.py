@@ -107,8 +107,8 @@ class Setting:
         Signed distance to the deep fascia (outside positive) and depth below the skin. [mm]
     bone : bool array
         Bones with their rim.
-    points, shares, normals : arrays
-        Of `local_shape`, for every voxel of `numbers`.
+    shares, normals : float32 arrays (n, 3)
+        Of `local_shape`, for every voxel of `numbers` in C order.
     skin_thickness_mm : float
         [mm]
     """
@@ -144,7 +144,13 @@ def describe(setting: Setting, count: int, side: Side | None) -> tuple[Component
     """Plane and shape of every component."""
     even = ndimage.gaussian_filter(setting.fascia_distance_mm, 2)
     parts = ndimage.find_objects(setting.numbers, max_label=count)
-    return tuple(_describe(setting, n, part, even, side) for n, part in enumerate(parts, start=1))
+    owners = setting.numbers[setting.numbers > 0]
+    rows = np.argsort(owners, kind="stable")
+    starts = np.searchsorted(owners[rows], np.arange(1, count + 2))
+    return tuple(
+        _describe(setting, n, part, rows[starts[n - 1] : starts[n]], even, side)
+        for n, part in enumerate(parts, start=1)
+    )
 
 
 def _outward(even: NDArray[np.float32], box: Box, member: Mask, spacing: Spacing) -> NDArray[np.float32]:
@@ -157,16 +163,22 @@ def _outward(even: NDArray[np.float32], box: Box, member: Mask, spacing: Spacing
 
 
 def _describe(
-    setting: Setting, number: int, part: tuple[slice, ...], even: NDArray[np.float32], side: Side | None
+    setting: Setting,
+    number: int,
+    part: tuple[slice, ...],
+    rows: NDArray[np.intp],
+    even: NDArray[np.float32],
+    side: Side | None,
 ) -> Component:
     spacing = setting.spacing
     box = grow_box(part, setting.numbers.shape, spacing, 5.0)
     member = setting.numbers[box] == number
-    shares = setting.shares[box][member].mean(0)
+    shares = setting.shares[rows].mean(0)
+    normals = setting.normals[rows]
     features = _features(member, spacing)
     volume = float(member.sum()) * float(np.prod(spacing))
     shape = _shape_of(volume, features, float(shares[0]), float(shares[1]))
-    plane, second, by_plane, fat = _plane_of(setting, box, member, even, float(shares[1]))
+    plane, second, by_plane, fat = _plane_of(setting, box, member, normals, even, float(shares[1]))
     return Component(
         number=number,
         box=(part[0], part[1], part[2]),
@@ -243,6 +255,7 @@ def _plane_of(
     setting: Setting,
     box: Box,
     member: Mask,
+    normals: NDArray[np.float32],
     even: NDArray[np.float32],
     flatness: float,
 ) -> tuple[TissuePlane, TissuePlane | None, dict[TissuePlane, float], float | None]:
@@ -254,12 +267,11 @@ def _plane_of(
         plane = TissuePlane.SUPERFICIAL if share > 0.5 else TissuePlane.DEEP
         second = next((p for p, v in shares.items() if p is not plane and v >= _SECOND_SHARE), None)
         return plane, second, shares, None
-    normal = setting.normals[box][member]
     outward = _outward(even, box, member, setting.spacing)
-    parallel = float((np.abs((normal * outward).sum(1)) > 0.8).mean())
+    parallel = float((np.abs((normals * outward).sum(1)) > 0.8).mean())
     tau = FASCIA_HALF_WIDTH_SHEET_MM if flatness > 0.4 and parallel > 0.6 else FASCIA_HALF_WIDTH_MM
     skin = depth <= setting.skin_thickness_mm + SKIN_MARGIN_MM
-    below, fat = _below_fascia(setting, box, member, flatness)
+    below, fat = _below_fascia(setting, box, member, normals, flatness)
     masses = {
         TissuePlane.CUTANEOUS: skin,
         TissuePlane.SUBCUTANEOUS: (s > tau) & ~skin,
@@ -273,7 +285,9 @@ def _plane_of(
     return first, second, shares, fat
 
 
-def _below_fascia(setting: Setting, box: Box, member: Mask, flatness: float) -> tuple[TissuePlane, float | None]:
+def _below_fascia(
+    setting: Setting, box: Box, member: Mask, normals: NDArray[np.float32], flatness: float
+) -> tuple[TissuePlane, float | None]:
     """Between or within muscles: calcium replaces the septum it lies in, so the septum goes on as fat from its
     edges.
     """
@@ -289,8 +303,11 @@ def _below_fascia(setting: Setting, box: Box, member: Mask, flatness: float) -> 
     at = np.argwhere(ring)
     source = np.stack([nearest[a][ring] for a in range(3)], axis=1)
     way = (at - source) * spacing
-    normal = setting.normals[box][source[:, 0], source[:, 1], source[:, 2]]
-    across = np.abs((way * normal).sum(1)) / np.maximum(np.linalg.norm(way, axis=1), 1e-6)
+    row = np.empty(member.shape, np.int64)
+    row[member] = np.arange(len(normals))
+    across = np.abs((way * normals[row[source[:, 0], source[:, 1], source[:, 2]]]).sum(1)) / np.maximum(
+        np.linalg.norm(way, axis=1), 1e-6
+    )
     fat = setting.smoothed[box][ring] < _FAT_LIMIT_HU
     tangent = across < _TANGENT
     share = float(fat[tangent].mean()) if flatness > 0.4 and tangent.sum() > 15 else float(fat.mean())

@@ -13,7 +13,7 @@ from heliotrope.domain.errors import GeometryError, QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.segment.calcium.body import find_body, skin_depth, split_limbs
-from heliotrope.segment.calcium.bone import Skeleton, find_skeleton
+from heliotrope.segment.calcium.bone import find_skeleton
 from heliotrope.segment.calcium.candidates import Exclusion, find_candidates
 from heliotrope.segment.calcium.cavity import find_cavity
 from heliotrope.segment.calcium.components import CalciumShape, Component, PlaneDetail, Setting, describe
@@ -26,7 +26,10 @@ from heliotrope.segment.calcium.geometry import (
     depth_inside,
     dilate,
     distance_to,
+    grow_box,
     label,
+    sizes,
+    smooth,
 )
 from heliotrope.segment.calcium.local_shape import local_shape
 from heliotrope.segment.calcium.tissue import read_tissue
@@ -134,16 +137,12 @@ def find_calcinosis(
             hint="use a reconstruction with slices of 1 mm",
             code="E_SLICE_THICKNESS",
         )
-    body = find_body(hu, spacing)
-    skeleton = find_skeleton(hu, body.mask, body.skin_depth_mm, spacing, known_bones)
-    cavity = find_cavity(hu, body, skeleton, spacing)
-    tissue = read_tissue(hu, body, skeleton, cavity, spacing, contrast=bool(contrast))
-    candidates = find_candidates(hu, body, skeleton, cavity, tissue, spacing, contrast=bool(contrast))
+    dense = _look(hu, spacing, contrast=bool(contrast), known_bones=known_bones)
     detail = _detail(thickness)
-    limbs = split_limbs(body.mask, skeleton.mask, spacing)
-    numbers = np.zeros(hu.shape, np.int32)
+    limbs = split_limbs(dense.body, dense.bone, spacing)
     fascia = np.full(hu.shape, np.nan, np.float32)
     depth = np.full(hu.shape, np.nan, np.float32)
+    numbers = np.zeros(hu.shape, np.int32)
     components: list[Component] = []
     notes: list[str] = []
     skins: list[float] = []
@@ -154,16 +153,7 @@ def find_calcinosis(
         if box is None:
             continue
         found, skin_mm, said = _assess_limb(
-            limb[box],
-            candidates.numbers[box],
-            hu[box],
-            tissue.smoothed[box],
-            skeleton,
-            box,
-            spacing,
-            detail,
-            _side(limb, volume.grid, n_limbs),
-            body.mask[box],
+            limb[box], hu, dense, box, spacing, detail, _side(limb, volume.grid, n_limbs)
         )
         offset = len(components)
         mine = found.numbers > 0
@@ -179,20 +169,56 @@ def find_calcinosis(
         spacing=spacing,
         numbers=numbers,
         components=tuple(components),
+        body=dense.body,
+        bone=dense.bone,
+        bone_rim=dense.bone_rim,
+        cavity=dense.cavity,
+        excluded=dense.excluded,
+        excluded_mm3=dense.excluded_mm3,
+        fascia_distance_mm=fascia,
+        depth_mm=depth,
+        skin_thickness_mm=float(np.median(skins)) if skins else 2.0,
+        muscle_hu=dense.muscle_hu,
+        noise_hu=dense.noise_hu,
+        threshold_hu=dense.threshold_hu,
+        detail=detail,
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Dense:
+    """Dense voxels of the whole scan, kept in or out, and no more than what placing them needs."""
+
+    numbers: NDArray[np.int32]
+    body: Mask
+    bone: Mask
+    bone_rim: Mask
+    cavity: Mask
+    excluded: NDArray[np.uint8]
+    excluded_mm3: dict[Exclusion, float]
+    muscle_hu: float
+    noise_hu: float
+    threshold_hu: float
+
+
+def _look(hu: NDArray[np.float32], spacing: Spacing, *, contrast: bool, known_bones: Mask | None) -> _Dense:
+    body = find_body(hu, spacing)
+    skeleton = find_skeleton(hu, body.mask, body.skin_depth_mm, spacing, known_bones)
+    cavity = find_cavity(hu, body, skeleton, spacing)
+    tissue = read_tissue(hu, body, skeleton, cavity, spacing, contrast=contrast)
+    candidates = find_candidates(hu, body, skeleton, cavity, tissue, spacing)
+    return _Dense(
+        numbers=candidates.numbers,
         body=body.mask,
         bone=skeleton.mask,
         bone_rim=skeleton.rim,
         cavity=cavity,
         excluded=candidates.excluded,
         excluded_mm3=candidates.excluded_mm3,
-        fascia_distance_mm=fascia,
-        depth_mm=depth,
-        skin_thickness_mm=float(np.median(skins)) if skins else 2.0,
         muscle_hu=tissue.muscle_hu,
         noise_hu=tissue.noise_hu,
         threshold_hu=float(np.median(tissue.threshold)),
-        detail=detail,
-        notes=tuple(notes),
     )
 
 
@@ -206,24 +232,22 @@ class _Limb:
 
 def _assess_limb(
     limb: Mask,
-    candidates: NDArray[np.int32],
-    hu: NDArray[np.float32],
-    smoothed: NDArray[np.float32],
-    skeleton: Skeleton,
+    scan_hu: NDArray[np.float32],
+    dense: _Dense,
     box: Box,
     spacing: Spacing,
     detail: PlaneDetail,
     side: Side | None,
-    body: Mask,
 ) -> tuple[_Limb, float, list[str]]:
     notes: list[str] = []
-    numbers = np.where(limb, candidates, 0).astype(np.int32)
-    calcium = numbers > 0
-    bone = skeleton.mask[box] | skeleton.rim[box]
-    near_calcium = dilate(calcium, 1.2, spacing)
+    hu, body, bone_mask = scan_hu[box], dense.body[box], dense.bone[box]
+    smoothed = _smoothed(scan_hu, box, spacing)
+    numbers = np.where(limb, dense.numbers[box], 0).astype(np.int32)
+    bone = bone_mask | dense.bone_rim[box]
+    near_calcium = dilate(numbers > 0, 1.2, spacing)
     surfaces = None
     if detail is not PlaneDetail.SUPERFICIAL_OR_DEEP:
-        surfaces = find_surfaces(smoothed, limb, near_calcium, skeleton.mask[box], spacing)
+        surfaces = find_surfaces(smoothed, limb, near_calcium, bone_mask, spacing)
     if surfaces is not None and surfaces.unsure.mean() < 0.5:
         fascia, depth = surfaces.signed_distances(limb.shape, spacing)
         skin_mm = surfaces.skin_thickness_mm
@@ -240,18 +264,21 @@ def _assess_limb(
         if detail is not PlaneDetail.SUPERFICIAL_OR_DEEP:
             notes.append("The limb's outline is incomplete or not round; only superficial and deep are told apart.")
         detail = PlaneDetail.SUPERFICIAL_OR_DEEP
-        inside = lean_compartment(smoothed, limb, near_calcium, skeleton.mask[box], spacing)
+        inside = lean_compartment(smoothed, limb, near_calcium, bone_mask, spacing)
         fascia = np.where(inside, -depth_inside(inside, spacing), distance_to(inside, spacing)).astype(np.float32)
         depth = skin_depth(limb, spacing)
         skin_mm = 2.0
     numbers, count = _renumber(numbers, spacing)
-    shares = np.zeros((*limb.shape, 3), np.float32)
-    normals = np.zeros((*limb.shape, 3), np.float32)
-    points, share_rows, normal_rows = local_shape(numbers > 0, spacing)
-    at = (points[:, 0], points[:, 1], points[:, 2])
-    shares[at], normals[at] = share_rows, normal_rows
+    _, shares, normals = local_shape(numbers > 0, spacing)
     setting = Setting(numbers, smoothed, fascia, depth, bone, shares, normals, skin_mm, spacing, detail)
     return _Limb(numbers, describe(setting, count, side), fascia, depth), skin_mm, notes
+
+
+def _smoothed(hu: NDArray[np.float32], box: Box, spacing: Spacing) -> NDArray[np.float32]:
+    """CT of a box after 0.6 mm smoothing, with what lies beside the box taken along. [HU]"""
+    wide = grow_box(box, hu.shape, spacing, 3.0)
+    inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, wide, strict=True))
+    return smooth(hu[wide], 0.6, spacing)[inner]
 
 
 def _detail(thickness_mm: float) -> PlaneDetail:
@@ -323,14 +350,13 @@ def _by_thickness(member: Mask, spacing: Spacing) -> NDArray[np.int32] | None:
     if float(core.sum()) * voxel < 300.0:
         return None
     parts, count = label(core)
-    sizes = np.bincount(parts.ravel(), minlength=count + 1) * voxel
-    sizes[0] = 0
-    core = (sizes > 200.0)[parts]
+    volumes = sizes(parts, count) * voxel
+    volumes[0] = 0
+    core = (volumes > 200.0)[parts]
     thick = wide & (distance_to(core, spacing) <= 3.6)
     thin = wide & ~thick
     pieces, n_pieces = label(thin)
-    sizes = np.bincount(pieces.ravel(), minlength=n_pieces + 1) * voxel
-    own = sizes > max(150.0, _SLIVER * float(member.sum()) * voxel)
+    own = sizes(pieces, n_pieces) * voxel > max(150.0, _SLIVER * float(member.sum()) * voxel)
     own[0] = False
     if not own.any():
         return None

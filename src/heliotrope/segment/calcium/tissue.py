@@ -28,6 +28,8 @@ _LEAST_FAT_PIXELS = 500
 _TRACE_OF_FAT = 0.01
 _SKIN_LAYERS_MM = 4.0
 _EXOSKELETON_HU = 350.0
+_NEIGHBORHOOD_MM = 24.0
+_SLAB = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +44,11 @@ class Tissue:
         Standard deviation in lean tissue, robust. [HU]
     threshold : float32 array
         Local threshold for calcium. [HU]
-    smoothed : float32 array
-        CT after 0.6 mm smoothing. [HU]
     """
 
     muscle_hu: float
     noise_hu: float
     threshold: NDArray[np.float32]
-    smoothed: NDArray[np.float32]
 
 
 def read_tissue(
@@ -63,10 +62,10 @@ def read_tissue(
         Too little lean tissue, or lean tissue that does not read like muscle: wrong rescale or no CT.
     """
     _require_hounsfield(hu, body)
-    smoothed = smooth(hu, 0.6, spacing)
     broad = smooth(hu, 1.6, spacing)
     lean = body.mask & ~skeleton.mask & ~cavity & (broad > -10) & (broad < 110) & (body.skin_depth_mm > 8.0)
     lean &= ~skeleton.rim
+    del broad
     if float(lean.sum()) * float(np.prod(spacing)) < 2000.0:
         raise QualityRefusal(
             "CT: less than 2 mL of tissue reads between -10 and 110 HU below the skin",
@@ -76,18 +75,36 @@ def read_tissue(
     values = hu[lean]
     muscle = float(np.median(values))
     noise = robust_sd(values)
-    residual = np.where(lean, np.clip(hu - muscle, -300, 80), 0).astype(np.float32)
-    sizes = [max(3, int(24.0 / s) | 1) for s in spacing]
-    weight = ndimage.uniform_filter(lean.astype(np.float32), sizes)
-    # running sums leave tiny negative remainders
-    power = np.maximum(ndimage.uniform_filter(residual * residual * (residual > 0), sizes), 0.0)
-    positive = ndimage.uniform_filter((lean & (residual > 0)).astype(np.float32), sizes)
-    local = np.where(weight > 0.05, np.sqrt(power / np.maximum(positive, 1e-3)), noise)
-    local = np.clip(local, noise, 2.5 * noise).astype(np.float32)
     factor = NOISE_FACTOR_CONTRAST if contrast else NOISE_FACTOR
-    threshold = np.maximum(CALCIUM_THRESHOLD_HU, muscle + factor * local).astype(np.float32)
+    threshold = np.empty(hu.shape, np.float32)
+    reach = _neighborhood(spacing)[2] // 2
+    # slab by slab, so that a long scan takes no more memory than a short one
+    for first in range(0, hu.shape[2], _SLAB):
+        last = min(first + _SLAB, hu.shape[2])
+        low, high = max(first - reach, 0), min(last + reach, hu.shape[2])
+        local = _local_noise(hu[:, :, low:high] - muscle, lean[:, :, low:high], noise, spacing)
+        local = local[:, :, first - low : last - low]
+        threshold[:, :, first:last] = np.maximum(CALCIUM_THRESHOLD_HU, muscle + factor * local)
     raise_in_skin(threshold, hu, body, factor * noise, min(spacing[:2]))
-    return Tissue(muscle, noise, threshold, smoothed)
+    return Tissue(muscle, noise, threshold)
+
+
+def _neighborhood(spacing: Spacing) -> list[int]:
+    """Voxels of a cube of 24 mm along every axis, odd."""
+    return [max(3, int(_NEIGHBORHOOD_MM / s) | 1) for s in spacing]
+
+
+def _local_noise(residual: NDArray[np.float32], lean: Mask, noise: float, spacing: Spacing) -> NDArray[np.float32]:
+    """Spread of what reads above the median of lean tissue near every voxel, up to 2.5 times the scan's own. [HU]"""
+    size = _neighborhood(spacing)
+    above = lean & (residual > 0)
+    residual = np.where(above, np.clip(residual, 0, 80), 0).astype(np.float32)
+    # running sums leave tiny negative remainders
+    power = np.maximum(ndimage.uniform_filter(residual * residual, size), 0.0)
+    positive = ndimage.uniform_filter(above.astype(np.float32), size)
+    weight = ndimage.uniform_filter(lean.astype(np.float32), size)
+    local = np.where(weight > 0.05, np.sqrt(power / np.maximum(positive, 1e-3)), noise)
+    return np.asarray(np.clip(local, noise, 2.5 * noise), dtype=np.float32)
 
 
 def raise_in_skin(
