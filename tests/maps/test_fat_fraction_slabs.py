@@ -11,7 +11,7 @@ from heliotrope.maps.fat_fraction import complex_fit
 from heliotrope.maps.fat_fraction.complex_fit import fit_complex_fat_fraction
 from heliotrope.maps.fat_fraction.decisions import LARGEST_MISFIT
 from heliotrope.maps.fat_fraction.islands import settle_islands
-from heliotrope.maps.fat_fraction.slabs import OVERLAP_SLICES, part_of, pilot_of, slabs_of
+from heliotrope.maps.fat_fraction.slabs import OVERLAP_SLICES, pilot_of, slabs_of
 from heliotrope.maps.fat_fraction.t1_guard import t1_guard
 from heliotrope.phantoms.dixon import acquire, dixon_thighs
 
@@ -50,7 +50,7 @@ def test_slabs_cover_every_slice_once_and_start_with_known_ones() -> None:
 def test_the_grid_of_a_part_lies_where_the_part_lies() -> None:
     grid = Grid.from_spacing((8, 9, 10), (1.0, 2.0, 3.0))
     index = (slice(None), slice(2, 6), slice(None, None, 3))
-    part = part_of(grid, index)
+    part = grid.part(index)
     assert part.shape == (8, 4, 4)
     np.testing.assert_allclose(part.positions_mm(np.array([[1, 1, 2]])), grid.positions_mm(np.array([[1, 3, 6]])))
     assert pilot_of(np.ones((10, 10, 8), dtype=bool), 2, 250)[2] == slice(None, None, 4)

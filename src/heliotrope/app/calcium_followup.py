@@ -247,7 +247,7 @@ def follow_limb(
     matrix = np.array(alignment.matrix)
     box = bounding_box(before.limbs == number, before.grid.spacing_mm, margin_mm=4.0)
     assert box is not None
-    grid = _boxed(before.grid, box)
+    grid = before.grid.part(box)
     mine = (before.numbers * (before.limbs == number))[box]
     other = after.numbers * (after.limbs == number)
     moved = resample_aligned(other, after.grid, grid, matrix, order=0)
@@ -273,12 +273,6 @@ def _moved_centers(
     centers: Mapping[int, NDArray[np.float64]], matrix: NDArray[np.float64]
 ) -> dict[int, NDArray[np.float64]]:
     return {n: matrix[:3, :3] @ center + matrix[:3, 3] for n, center in centers.items()}
-
-
-def _boxed(grid: Grid, box: Box) -> Grid:
-    matrix = grid.matrix
-    matrix[:3, 3] = grid.positions_mm([part.start for part in box])
-    return Grid.from_matrix(tuple(part.stop - part.start for part in box), matrix, grid.frame_of_reference_uid)
 
 
 def _outside(numbers: NDArray[np.int32], grid: Grid, other: Grid, matrix: NDArray[np.float64]) -> frozenset[int]:
@@ -310,7 +304,7 @@ def _slices(
         change = changes[i]
         olds, news = [lesion.number for lesion in change.before], [lesion.number for lesion in change.after]
         k = _fullest(np.isin(mine, olds) if olds else np.isin(moved, news))
-        plane = _boxed(grid, (slice(0, grid.shape[0]), slice(0, grid.shape[1]), slice(k, k + 1)))
+        plane = grid.part((slice(None), slice(None), slice(k, k + 1)))
         shown = resample_aligned(after.ct, after.grid, plane, matrix, order=1, outside=-1000.0)
         out[i] = MatchedSlice(
             before.ct[box][:, :, k : k + 1],

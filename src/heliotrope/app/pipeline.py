@@ -140,6 +140,8 @@ def _run_stage(
         except Exception as error:  # noqa: BLE001 - one defect must not lose the other results; it is reported
             return _fail(stage, Failure(stage.name, "E_INTERNAL", _where(error)), state)
         store.keep(stage, key, output)
+        # from here on its arrays lie on disk, so that the images of one stage do not burden the next
+        output = store.load(stage, key) or output
     seconds = time.perf_counter() - started
     state.outputs[stage.name], state.keys[stage.name] = output, key
     step = MethodStep(

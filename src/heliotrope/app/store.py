@@ -22,7 +22,7 @@ from heliotrope.domain.study import FileOutcome, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.stations import merge
 
-FORMAT = "heliotrope-stage/2"
+FORMAT = "heliotrope-stage/3"
 
 
 def content_of(study: Study) -> str:
@@ -101,14 +101,20 @@ class StageStore:
         self._folder = folder
 
     def load(self, stage: Stage, key: str) -> StageOutput | None:
-        """Return the kept output of a stage, or None; a damaged one counts as absent."""
+        """Return the kept output of a stage, or None; a damaged one counts as absent.
+
+        Its arrays are read from disk where and when they are used.
+        """
         folder = self._folder / f"{stage.name}-{key[:20]}"
         try:
             plain = json.loads((folder / "output.json").read_text(encoding="utf-8"))
             if plain["key"] != key:
                 return None
-            with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-                return _from_plain(plain, {name: arrays[name] for name in arrays.files})
+            arrays = {
+                name: np.asarray(np.load(folder / f"{n}.npy", mmap_mode="r", allow_pickle=False))
+                for n, name in enumerate(plain["arrays"])
+            }
+            return _from_plain(plain, arrays)
         except (OSError, ValueError, KeyError, EOFError):
             return None
 
@@ -119,8 +125,10 @@ class StageStore:
         fresh = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self._folder))
         try:
             plain, arrays = _to_plain(output)
-            np.savez(fresh / "arrays.npz", **arrays)  # type: ignore[arg-type] # numpy's stub takes the names for options
-            (fresh / "output.json").write_text(json.dumps({"key": key, **plain}), encoding="utf-8")
+            for n, values in enumerate(arrays.values()):
+                np.save(fresh / f"{n}.npy", values)
+            kept = {"key": key, "arrays": list(arrays), **plain}
+            (fresh / "output.json").write_text(json.dumps(kept), encoding="utf-8")
             if final.exists():
                 shutil.rmtree(final)
             fresh.replace(final)

@@ -122,6 +122,22 @@ class Grid:
         points = np.asarray(positions_mm, dtype=np.float64)
         return np.asarray(points @ inverse[:3, :3].T + inverse[:3, 3])
 
+    def part(self, index: tuple[slice, ...]) -> Grid:
+        """Grid of a part of an image, of every n-th voxel where a slice has a step.
+
+        Examples
+        --------
+        >>> grid = Grid.from_spacing((8, 8, 8), (1.0, 1.0, 2.0)).part((slice(2, 6), slice(None), slice(1, None, 3)))
+        >>> grid.shape, grid.spacing_mm, grid.positions_mm([0, 0, 0]).tolist()
+        ((4, 8, 3), (1.0, 1.0, 6.0), [2.0, 0.0, 2.0])
+        """
+        matrix = self.matrix
+        for axis, part in enumerate(index):
+            matrix[:3, 3] += matrix[:3, axis] * (part.start or 0)
+            matrix[:3, axis] *= part.step or 1
+        shape = tuple(len(range(n)[part]) for n, part in zip(self.shape, index, strict=True))
+        return Grid.from_matrix(shape, matrix, self.frame_of_reference_uid)
+
     def corner_distance_mm(self, other: Grid) -> float:
         """Largest distance between matching corners of two grids of one shape. [mm]"""
         ends = np.array(

@@ -68,6 +68,10 @@ class Volume:
         """The 3-D volume of one echo, b-value or time point."""
         return self if self.data.ndim == 3 else Volume(self.data[..., index], self.grid, self.unit)
 
+    def part(self, box: tuple[slice, slice, slice]) -> Volume:
+        """The image in a box of voxels, without a copy."""
+        return Volume(self.data[box], self.grid.part(box), self.unit)
+
     def blocks(self, keep: NDArray[np.bool_] | None = None) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Voxels block by block, so that work on a long stack needs the memory of one block.
 
@@ -129,11 +133,23 @@ class ParametricMap:
                 f"{self.quantity} map: values {self.values.shape}, valid {self.valid.shape}, grid {self.grid.shape}",
                 hint="all three must have one shape",
             )
-        values = np.where(self.valid, self.values, np.float32(np.nan)).astype(np.float32)
-        valid = self.valid & np.isfinite(values)
-        object.__setattr__(self, "values", _read_only(np.where(valid, values, np.float32(np.nan))))
-        object.__setattr__(self, "valid", _read_only(valid))
+        if not self._is_clean():
+            values = np.where(self.valid, self.values, np.float32(np.nan)).astype(np.float32)
+            valid = self.valid & np.isfinite(values)
+            object.__setattr__(self, "values", _read_only(np.where(valid, values, np.float32(np.nan))))
+            object.__setattr__(self, "valid", _read_only(valid))
         object.__setattr__(self, "invalid_reasons", MappingProxyType(dict(self.invalid_reasons)))
+
+    def _is_clean(self) -> bool:
+        """Whether both arrays may be kept as they are: nobody can write to them, and NaN lies just where it must."""
+        if self.values.flags.writeable or self.valid.flags.writeable or self.values.dtype != np.float32:
+            return False
+        return bool(
+            all(
+                (np.isfinite(values) == valid).all() and (np.isnan(values) != valid).all()
+                for values, valid in zip(self.values, self.valid, strict=True)
+            )
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +189,7 @@ class LabelMap:
             if low < 0 or high > np.iinfo(np.uint16).max:
                 raise InputError(f"label numbers {low}..{high}: 0..65535 needed", hint="renumber the labels")
             object.__setattr__(self, "labels", self.labels.astype(np.uint16))
-        present = set(np.flatnonzero(np.bincount(self.labels.ravel())).tolist()) - {0}
+        present = {int(n) for sheet in self.labels for n in np.flatnonzero(np.bincount(sheet.ravel()))} - {0}
         unknown = sorted(present - set(self.legend))
         if unknown:
             raise InputError(

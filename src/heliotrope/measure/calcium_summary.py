@@ -16,6 +16,7 @@ from heliotrope.measure.regions import index_regions, is_lean
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration
 from heliotrope.segment.calcium.components import Component
 from heliotrope.segment.calcium.find import Calcinosis
+from heliotrope.segment.calcium.geometry import sizes
 from heliotrope.segment.calcium.places import Place
 
 _EVIDENCE = ("calcium-threshold", "calcium-mass-integral", "calcium-hydroxyapatite-slope", "calcium-mass-phantom-error")
@@ -93,7 +94,7 @@ def calcium_by_muscle(
     """
     index = index_regions(labels)
     highest = int(found.numbers.max(initial=0))
-    voxels = np.bincount(found.numbers.ravel(), minlength=highest + 1).astype(np.float64)
+    voxels = sizes(found.numbers, highest)
     rows: list[Measurement] = []
     for region in index.members:
         if not is_lean(region) or region.level is not None:

@@ -14,6 +14,7 @@ from heliotrope.phantoms.ct_calcinosis import (
     CtCalcinosisSettings,
     build_ct_calcinosis,
 )
+from heliotrope.segment.calcium.body import box_around_body
 from heliotrope.segment.calcium.components import PlaneDetail
 from heliotrope.segment.calcium.find import Calcinosis, find_calcinosis
 
@@ -100,3 +101,22 @@ def test_where_septa_are_too_thin_to_be_seen_calcium_below_the_fascia_is_deep_an
     assert not planes & {TissuePlane.INTERMUSCULAR, TissuePlane.INTRAMUSCULAR}
     assert planes & {TissuePlane.FASCIAL, TissuePlane.SUBCUTANEOUS}
     assert any("too thin" in note for note in result.notes)
+
+
+def test_air_beside_the_body_changes_nothing(phantom: CtCalcinosisPhantom, found: Calcinosis) -> None:
+    data = np.asarray(phantom.volume.data, np.float32)
+    wide = np.pad(data, ((70, 30), (0, 90), (0, 0)), constant_values=-1000.0)
+    grid = Grid.from_spacing(wide.shape, phantom.volume.grid.spacing_mm)
+    box = box_around_body(wide, grid.spacing_mm)
+    part = Volume(wide, grid, Unit.HOUNSFIELD).part(box)
+    assert part.data.size < 0.75 * wide.size
+    again = find_calcinosis(part)
+    places = [
+        (c.plane, c.shape, tuple((p.start + b.start, p.stop + b.start) for p, b in zip(c.box, box, strict=True)))
+        for c in again.components
+    ]
+    moved = [
+        (c.plane, c.shape, tuple((p.start + s, p.stop + s) for p, s in zip(c.box, (70, 0, 0), strict=True)))
+        for c in found.components
+    ]
+    assert places == moved

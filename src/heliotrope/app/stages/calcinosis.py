@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,9 +20,13 @@ from heliotrope.measure.calcium import measure_calcium
 from heliotrope.measure.calcium_summary import calcium_by_muscle, missing_calcium, summarize_calcium
 from heliotrope.physics.ct_attenuation import table_calibration
 from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.calcium.body import box_around_body
 from heliotrope.segment.calcium.find import METHOD, THICKEST_SLICE_MM, Calcinosis, find_calcinosis
+from heliotrope.segment.calcium.geometry import Box
 from heliotrope.segment.calcium.places import name_places
 from heliotrope.segment.transfer import resample_labels
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 LEAST_SLICES = 5
 """Fewer slices are no volume to look for components in."""
@@ -140,11 +146,13 @@ def _run(stage_input: StageInput) -> StageOutput:
     stored = stage_input.read_volume(series)
     frame = AxialFrame.of(stored.grid)
     axial = Volume(frame.to_axial(stored.data), frame.axial_grid, Unit.HOUNSFIELD)
+    box = box_around_body(np.asarray(axial.data, np.float32), frame.spacing_mm)
+    axial = axial.part(box)
     labels = _on_grid(stage_input.labels, stored.grid)
     drawn = (
         None
         if labels is None
-        else LabelMap(frame.to_axial(labels.labels), frame.axial_grid, labels.legend, labels.source)
+        else LabelMap(frame.to_axial(labels.labels)[box], axial.grid, labels.legend, labels.source)
     )
     found = find_calcinosis(
         axial,
@@ -173,8 +181,8 @@ def _run(stage_input: StageInput) -> StageOutput:
     return StageOutput(
         sentence=sentence,
         evidence=("calcium-threshold", "calcium-mass-integral", "calcium-hydroxyapatite-slope", "calcium-planes"),
-        maps={"calcinosis_plane": plane_map(found, frame)},
-        labels=calcium_labels(found, frame),
+        maps={"calcinosis_plane": plane_map(found, frame, box)},
+        labels=calcium_labels(found, frame, box),
         backgrounds={"ct": stored},
         measurements=measurements,
         findings=find_calcinosis_statements(found, burdens, measurements, places),
@@ -198,21 +206,37 @@ def _named_bones(labels: LabelMap) -> NDArray[np.bool_] | None:
     return np.isin(labels.labels, numbers) if numbers else None
 
 
-def plane_map(found: Calcinosis, frame: AxialFrame) -> ParametricMap:
+def plane_map(found: Calcinosis, frame: AxialFrame, box: Box) -> ParametricMap:
     """Tissue plane of every calcified voxel: 1 + position in `TissuePlane`; 0 elsewhere in the body.
 
     It stays with the CT when the label map of a study is drawn on another series.
+
+    Parameters
+    ----------
+    found : Calcinosis
+        In the box.
+    frame : AxialFrame
+        Of the stored series.
+    box : tuple of 3 slices
+        The part of the scan that was assessed, in axial axes.
     """
     table = np.zeros(int(found.numbers.max()) + 1, np.float32)
     planes = list(TissuePlane)
     for component in found.components:
         table[component.number] = 1 + planes.index(TissuePlane(component.plane))
-    codes = frame.from_axial(table[found.numbers])
-    body = frame.from_axial(found.body)
+    codes = _in_scan(table[found.numbers], frame, box)
+    body = _in_scan(found.body, frame, box)
     return ParametricMap("calcinosis_plane", codes, body | (codes > 0), frame.grid, Unit.ONE, METHOD)
 
 
-def calcium_labels(found: Calcinosis, frame: AxialFrame) -> LabelMap:
+def _in_scan(part: NDArray[_Scalar], frame: AxialFrame, box: Box) -> NDArray[_Scalar]:
+    """An array of the box on the grid of the stored series, 0 around it."""
+    whole = np.zeros(frame.axial_grid.shape, part.dtype)
+    whole[box] = part
+    return frame.from_axial(whole)
+
+
+def calcium_labels(found: Calcinosis, frame: AxialFrame, box: Box) -> LabelMap:
     """Bone, body cavity and every component, on the grid of the stored series.
 
     Notes
@@ -223,13 +247,12 @@ def calcium_labels(found: Calcinosis, frame: AxialFrame) -> LabelMap:
     legend = {1: Region("bone"), 2: Region("body_cavity")}
     labels[found.bone] = 1
     labels[found.cavity & (labels == 0)] = 2
-    numbers = found.numbers.astype(np.int64) + 10
     inside = found.numbers > 0
-    labels[inside] = np.minimum(numbers[inside], np.iinfo(np.uint16).max).astype(np.uint16)
+    labels[inside] = np.minimum(found.numbers[inside] + 10, np.iinfo(np.uint16).max).astype(np.uint16)
     for c in found.components:
         side: Side | None = c.side
         legend[c.number + 10] = Region("calcification", side, f"component {c.number}: {c.plane} {c.shape}")
-    return LabelMap(frame.from_axial(labels), frame.grid, legend, source=METHOD, notes=found.notes)
+    return LabelMap(_in_scan(labels, frame, box), frame.grid, legend, source=METHOD, notes=found.notes)
 
 
 def _quality(series: Series, found: Calcinosis) -> tuple[QualityCheck, ...]:

@@ -32,7 +32,7 @@ from heliotrope.maps.fat_fraction.result import (
     companion_map,
     count_invalid,
 )
-from heliotrope.maps.fat_fraction.slabs import SLAB_VOXELS, Slab, part_of, pilot_of, slabs_of
+from heliotrope.maps.fat_fraction.slabs import SLAB_VOXELS, Slab, pilot_of, slabs_of
 from heliotrope.maps.fat_fraction.swaps import SwapReport, find_swaps
 from heliotrope.maps.fat_fraction.t1_guard import T1Guard
 from heliotrope.physics.chemical_shift import fat_fraction_crlb
@@ -111,7 +111,7 @@ def fit_complex_fat_fraction(
     slabs = slabs_of(mask, axis, SLAB_VOXELS)
     pilot = pilot_of(mask, axis, SLAB_VOXELS)
     signal = np.ascontiguousarray(data[pilot][mask[pilot]], dtype=np.complex64)
-    decisions, problem, solution = decide(signal, nominal, mask[pilot], part_of(grid, pilot))
+    decisions, problem, solution = decide(signal, nominal, mask[pilot], grid.part(pilot))
     # outputs are filled slab by slab and the field of the slabs before is the known one of the next
     volumes = {name: np.full(mask.shape, np.nan, dtype=np.float32) for name in OUTPUTS}
     noises: list[float] = []
@@ -190,7 +190,7 @@ def _slab(
     signal = decisions.applied_to(signal, scaled_position(place, mask.shape))
     before = known[slab.index][here].astype(np.float64)
     problem = echo_problem(signal, decisions.model, here, grid.spacing_mm, before)
-    return _settled(problem, solve(problem), part_of(grid, slab.index), slab)
+    return _settled(problem, solve(problem), grid.part(slab.index), slab)
 
 
 def _settled(problem: EchoProblem, solution: Solution, grid: Grid, slab: Slab) -> _Part:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heliotrope.domain.geometry import Grid
-
 SLAB_VOXELS = 600_000
 """In-mask voxels solved at once at most: a thigh of 24 slices is one slab. [1]"""
 
@@ -75,13 +73,3 @@ def pilot_of(mask: NDArray[np.bool_], axis: int, largest: int) -> tuple[slice, .
     """Every n-th slice of a stack, so that the rest stands for it with at most `largest` voxels."""
     step = max(1, int(np.ceil(mask.sum() / largest)))
     return tuple(slice(None, None, step) if a == axis else slice(None) for a in range(3))
-
-
-def part_of(grid: Grid, index: tuple[slice, ...]) -> Grid:
-    """Grid of a part of an image."""
-    matrix = grid.matrix
-    shape = [len(range(n)[part]) for n, part in zip(grid.shape, index, strict=True)]
-    for axis, part in enumerate(index):
-        matrix[:3, 3] += matrix[:3, axis] * (part.start or 0)
-        matrix[:3, axis] *= part.step or 1
-    return Grid.from_matrix((shape[0], shape[1], shape[2]), matrix)
