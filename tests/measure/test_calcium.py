@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.geometry import Grid
@@ -68,6 +69,21 @@ def test_calcium_of_a_muscle_is_its_share_and_zero_where_none_lies() -> None:
     assert float(mass["gracilis"] or 0) + float(mass["sartorius"] or 0) == pytest.approx(burdens[0].mass_mg)
     assert mass["gracilis"] == pytest.approx(mass["sartorius"], rel=0.35)
     assert all(row.ci95 is not None and row.ci95[0] <= (row.value or 0.0) <= row.ci95[1] for row in rows)
+
+
+def test_air_in_a_fold_of_skin_takes_nothing_from_the_mass_of_calcium_beside_it() -> None:
+    """A ball 2 mm below a fold that tissue closes on all sides, in slices of 4 mm."""
+    fine = np.array(limb_with_a_ball(0.0, 0.0).data, np.float32)
+    fine[98:118, 40:80] = 50.0
+    fine[110:113, 45:75] = -1000.0
+    x, y, z = np.indices(fine.shape).astype(np.float32)
+    fine += 500.0 * np.clip(4.5 - np.sqrt((x - 104) ** 2 + (y - 60) ** 2 + (z - 20) ** 2), 0, 1)
+    blurred = ndimage.gaussian_filter(fine, (0.8, 0.8, 0.0))
+    thick = blurred.reshape(120, 120, 10, 4).mean(-1)
+    found = find_calcinosis(Volume(thick, Grid.from_spacing(thick.shape, (1.0, 1.0, 4.0)), Unit.HOUNSFIELD))
+    (burden,) = measure_calcium(found, HydroxyapatiteCalibration(1.5, "test", True))
+    truth = 4 / 3 * np.pi * 4.0**3 / 1000 * 500.0 / 1.5
+    assert burden.mass_mg == pytest.approx(truth, rel=0.2)
 
 
 def test_calcium_across_the_fascia_is_split_by_plane() -> None:

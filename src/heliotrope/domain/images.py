@@ -134,9 +134,9 @@ class ParametricMap:
                 hint="all three must have one shape",
             )
         if not self._is_clean():
-            values = np.where(self.valid, self.values, np.float32(np.nan)).astype(np.float32)
-            valid = self.valid & np.isfinite(values)
-            object.__setattr__(self, "values", _read_only(np.where(valid, values, np.float32(np.nan))))
+            given = self.values.astype(np.float32, copy=False)
+            valid = self.valid & np.isfinite(given)
+            object.__setattr__(self, "values", _read_only(np.where(valid, given, np.float32(np.nan))))
             object.__setattr__(self, "valid", _read_only(valid))
         object.__setattr__(self, "invalid_reasons", MappingProxyType(dict(self.invalid_reasons)))
 

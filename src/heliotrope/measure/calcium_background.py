@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from heliotrope.domain.anatomy import TissuePlane
+from heliotrope.segment.calcium.body import SKIN_LIMIT_HU
 from heliotrope.segment.calcium.components import Component
-from heliotrope.segment.calcium.geometry import Mask, Spacing
+from heliotrope.segment.calcium.geometry import Mask, Spacing, dilate
 
 _BIN_MM = 0.35
 _RING_MM = (2.2, 5.0)
@@ -22,6 +23,8 @@ _BELOW_FASCIA_MM = 3.5
 _LEAST_SAMPLES = 25
 _FLAT = 0.4
 _ALONG_SHEET_MM = 3.0
+_AIR_BLUR_PIXELS = 1.6
+_DARKER_THAN_FAT_HU = -190.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,16 @@ def background(around: Surroundings, component: Component, roi: Mask) -> tuple[N
     if layered is not None:
         return layered, float(np.median(layered))
     flat = _ring(around, plane)
-    return np.full(int(roi.sum()), flat, dtype=np.float32), flat
+    hu = around.hu[roi]
+    # blur that mixes with air says nothing of calcium
+    return np.where(_beside_air(around)[roi], hu, np.float32(flat)).astype(np.float32), flat
+
+
+def _beside_air(around: Surroundings) -> Mask:
+    """Voxels around the component that air reaches by its blur: beside the body, in a fold of skin, in a lumen."""
+    air = ~around.body | (around.hu < SKIN_LIMIT_HU)
+    near = dilate(air, _AIR_BLUR_PIXELS * max(around.spacing[:2]), around.spacing)
+    return (near | (around.hu < _DARKER_THAN_FAT_HU)) & ~around.member
 
 
 def _ring(around: Surroundings, plane: TissuePlane) -> float:

@@ -73,7 +73,7 @@ def noise_sd_hu(hu: NDArray[np.floating]) -> float:
     pair = lean[1:] & lean[:-1]
     if int(pair.sum()) < 200:
         return 0.0
-    steps = np.abs(np.asarray(hu[1:] - hu[:-1])[pair])
+    steps = np.abs(hu[1:][pair] - hu[:-1][pair])
     return float(np.median(steps) / GAUSSIAN_MAD / np.sqrt(2.0))
 
 
@@ -85,7 +85,7 @@ def smooth(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) -> 
     pixel = min(spacing_mm[0], spacing_mm[1])
     sigma_mm = float(np.clip(wanted_px * pixel, 0.5, 1.6))
     sigma = (sigma_mm / spacing_mm[0], sigma_mm / spacing_mm[1], 0.0)
-    return np.asarray(ndimage.gaussian_filter(hu.astype(np.float32), sigma))
+    return np.asarray(ndimage.gaussian_filter(hu.astype(np.float32, copy=False), sigma))
 
 
 def find_body(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) -> NDArray[np.bool_]:
@@ -102,7 +102,7 @@ def find_body(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) 
     bool array (x, y, z)
     """
     sigma = (0.7 / spacing_mm[0], 0.7 / spacing_mm[1], 0.0)
-    tissue = ndimage.gaussian_filter(hu.astype(np.float32), sigma) > AIR_HU
+    tissue = ndimage.gaussian_filter(hu.astype(np.float32, copy=False), sigma) > AIR_HU
     kept = np.zeros_like(tissue)
     for k in range(hu.shape[2]):
         plane = tissue[:, :, k]
@@ -122,13 +122,20 @@ TABLE_HALF_MM = 7.0
 """What is thinner than twice this is table, sheet or tubing. Project rule. [mm]"""
 
 
-def find_bone(hu: NDArray[np.floating], body: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> CtBone:
+def find_bone(
+    hu: NDArray[np.floating],
+    quiet: NDArray[np.float32],
+    body: NDArray[np.bool_],
+    spacing_mm: tuple[float, float, float],
+) -> CtBone:
     """Bone by density, size, length and a lumen or spongy inside.
 
     Parameters
     ----------
     hu : float array (x, y, z)
         In axial axes, not smoothed. [HU]
+    quiet : float32 array (x, y, z)
+        As `smooth` leaves it. [HU]
     body : bool array (x, y, z)
     spacing_mm : tuple of 3 floats
 
@@ -143,7 +150,6 @@ def find_bone(hu: NDArray[np.floating], body: NDArray[np.bool_], spacing_mm: tup
     as bone.
     """
     voxel = float(np.prod(spacing_mm))
-    quiet = smooth(hu, spacing_mm)
     dense = (quiet > BONE_HU) & body
     core = _opened(dense, fill_shells(dense, spacing_mm, gap_mm=SHELL_GAP_MM), spacing_mm)
     labels, _ = ndimage.label(core, structure=np.ones((3, 3, 3)))
@@ -153,9 +159,12 @@ def find_bone(hu: NDArray[np.floating], body: NDArray[np.bool_], spacing_mm: tup
         part = labels[box] == i
         if _is_bone(part, hu[box], voxel, spacing_mm, field_mm):
             seeds[box] |= part
+    del labels
     # spongy ends of bones are less dense than their shell
-    reach = (2 * round(EDGE_REACH_MM / spacing_mm[0]) + 1, 2 * round(EDGE_REACH_MM / spacing_mm[1]) + 1, 1)
-    edge = quiet > EDGE_SHARE * ndimage.maximum_filter(quiet, size=reach)
+    reach = (2 * round(EDGE_REACH_MM / spacing_mm[0]) + 1, 2 * round(EDGE_REACH_MM / spacing_mm[1]) + 1)
+    edge = np.empty_like(dense)
+    for k in range(hu.shape[2]):
+        edge[:, :, k] = quiet[:, :, k] > EDGE_SHARE * ndimage.maximum_filter(quiet[:, :, k], size=reach)
     spongy = body & edge & (quiet > SPONGY_HU)
     grown = ndimage.binary_propagation(seeds, mask=spongy & _near(seeds, GROWTH_MM, spacing_mm))
     # the plates under a joint are thin: their shell shows gaps
@@ -297,7 +306,7 @@ def from_ct(hu: NDArray[np.floating], spacing_mm: tuple[float, float, float]) ->
     require_hounsfield(hu)
     body = find_body(hu, spacing_mm)
     quiet = smooth(hu, spacing_mm)
-    bone = find_bone(hu, body, spacing_mm)
+    bone = find_bone(hu, quiet, body, spacing_mm)
     gas = body & (quiet < -300.0)
     dense = body & (quiet > MUSCLE_TOP_HU) & ~bone.mask
     share = np.where(body & ~gas & ~bone.mask, fat_share(quiet), 0.0).astype(np.float32)
