@@ -221,15 +221,19 @@ def _outside(found: Calcinosis) -> tuple[Finding, ...]:
             )
         )
     if found.cavity.any():
+        cavity_ml = float(found.cavity.sum()) * _voxel(found) / 1000
         out.append(
             Finding(
                 FindingKind.QUALITY,
                 Truth.TRUE,
-                "The contents of the body cavities (bowel, bladder and what lies among them) are outside "
-                "the assessed soft "
-                "tissue; calcium and contrast medium there were not assessed.",
+                f"The contents of the body cavities (bowel, bladder and what lies among them), {cavity_ml:.0f} mL, are "
+                "outside the assessed soft tissue; calcium and contrast medium there were not assessed.",
+                limits=(
+                    "The cavities are drawn generously: muscle of groin, buttock and back within 60 mm of bowel or "
+                    "bladder is left out with them. The label map shows where.",
+                ),
                 regions=(Region("body_cavity"),),
-                details={"body_cavity_ml": float(found.cavity.sum()) * float(_voxel(found)) / 1000},
+                details={"body_cavity_ml": cavity_ml},
             )
         )
     return tuple(out)

@@ -12,7 +12,7 @@ from heliotrope.measure.calcium_background import Surroundings, background
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration
 from heliotrope.segment.calcium.components import Component
 from heliotrope.segment.calcium.find import Calcinosis
-from heliotrope.segment.calcium.geometry import Box, Mask, grow_box
+from heliotrope.segment.calcium.geometry import Box, Mask, Spacing, grow_box
 
 METHOD = "calcium-mass/1"
 
@@ -98,6 +98,7 @@ def _measure(found: Calcinosis, component: Component, calibration: Hydroxyapatit
     numbers = found.numbers[box]
     member = numbers == component.number
     hu = found.hu[box]
+    depth = found.depth_mm[box].astype(np.float32)
     roi, away, others = _region(found, box, member, numbers)
     surroundings = Surroundings(
         hu=hu,
@@ -105,8 +106,8 @@ def _measure(found: Calcinosis, component: Component, calibration: Hydroxyapatit
         away_mm=away,
         free=~others & (away > HALO_MM + 0.3) & ~(found.bone | found.bone_rim)[box] & (found.excluded[box] == 0),
         body=found.body[box],
-        fascia_distance_mm=found.fascia_distance_mm[box],
-        depth_mm=found.depth_mm[box],
+        fascia_distance_mm=found.fascia_distance_mm[box].astype(np.float32),
+        depth_mm=depth,
         spacing=spacing,
     )
     below, typical = background(surroundings, component, roi)
@@ -120,8 +121,7 @@ def _measure(found: Calcinosis, component: Component, calibration: Hydroxyapatit
     noise = calibration.mass_mg(found.noise_hu * 2.0 * float(np.sqrt(roi.sum())) * voxel)
     shift = calibration.mass_mg(5.0 * float(roi.sum()) * voxel)
     half = float(np.hypot(1.96 * noise, np.hypot(1.96 * shift, MODEL_ERROR * mass)))
-    depth = found.depth_mm[box][member]
-    depth = depth[np.isfinite(depth)]
+    below_skin = depth[member & np.isfinite(depth)]
     return Burden(
         number=component.number,
         mass_mg=mass,
@@ -132,8 +132,8 @@ def _measure(found: Calcinosis, component: Component, calibration: Hydroxyapatit
         mean_hu=float(hu[member].mean()),
         peak_hu=float(hu[member].max()),
         background_hu=typical,
-        skin_distance_mm=float(max(depth.min(), 0.0)) if depth.size else 0.0,
-        skin_area_at_risk_cm2=_skin_area(found, box, member),
+        skin_distance_mm=float(max(below_skin.min(), 0.0)) if below_skin.size else 0.0,
+        skin_area_at_risk_cm2=_skin_area(depth, member, spacing),
         n_voxels=int(member.sum()),
     )
 
@@ -168,15 +168,13 @@ def _agatston(hu: NDArray[np.float32], member: Mask, spacing: tuple[float, float
     return total * spacing[2] / 3.0
 
 
-def _skin_area(found: Calcinosis, box: Box, member: Mask) -> float:
+def _skin_area(depth: NDArray[np.float32], member: Mask, spacing: Spacing) -> float:
     """Area of skin below which calcium lies nearer than 3 mm: volume of the shallow calcium's shadow over a 1 mm
     shell.
     """
-    depth = found.depth_mm[box]
     shallow = member & (depth < SKIN_AT_RISK_MM)
     if not shallow.any():
         return 0.0
-    spacing = found.spacing
     width = max(spacing[:2])
     shell = (depth > 0) & (depth <= width)
     reach = float(depth[shallow].max()) + width

@@ -135,6 +135,7 @@ FASCIA_HALF_WIDTH_SHEET_MM = 3.0
 """The same for sheets that run parallel to the fascia. [mm]"""
 
 _FAT_LIMIT_HU = 25.0
+_EVEN_PIXELS = 2.0
 _TANGENT = 0.35
 _TANGENT_FAT = 0.35
 _FIRST_SHARE, _SECOND_SHARE = 0.4, 0.25
@@ -142,22 +143,22 @@ _FIRST_SHARE, _SECOND_SHARE = 0.4, 0.25
 
 def describe(setting: Setting, count: int, side: Side | None) -> tuple[Component, ...]:
     """Plane and shape of every component."""
-    even = ndimage.gaussian_filter(setting.fascia_distance_mm, 2)
     parts = ndimage.find_objects(setting.numbers, max_label=count)
     owners = setting.numbers[setting.numbers > 0]
     rows = np.argsort(owners, kind="stable")
     starts = np.searchsorted(owners[rows], np.arange(1, count + 2))
     return tuple(
-        _describe(setting, n, part, rows[starts[n - 1] : starts[n]], even, side)
-        for n, part in enumerate(parts, start=1)
+        _describe(setting, n, part, rows[starts[n - 1] : starts[n]], side) for n, part in enumerate(parts, start=1)
     )
 
 
-def _outward(even: NDArray[np.float32], box: Box, member: Mask, spacing: Spacing) -> NDArray[np.float32]:
+def _outward(setting: Setting, box: Box, member: Mask) -> NDArray[np.float32]:
     """Direction away from the fascia's inside at every voxel of a component, unit length."""
-    wide = grow_box(box, even.shape, (1.0, 1.0, 1.0), 1.0)
+    distance = setting.fascia_distance_mm
+    wide = grow_box(box, distance.shape, (1.0, 1.0, 1.0), 4.0 * _EVEN_PIXELS + 1.0)
     inner = tuple(slice(b.start - w.start, b.stop - w.start) for b, w in zip(box, wide, strict=True))
-    steps = [np.gradient(even[wide], spacing[a], axis=a)[inner][member] for a in range(3)]
+    even = ndimage.gaussian_filter(distance[wide], _EVEN_PIXELS)
+    steps = [np.gradient(even, setting.spacing[a], axis=a)[inner][member] for a in range(3)]
     outward = np.stack(steps, axis=-1)
     return np.asarray(outward / (np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6), dtype=np.float32)
 
@@ -167,7 +168,6 @@ def _describe(
     number: int,
     part: tuple[slice, ...],
     rows: NDArray[np.intp],
-    even: NDArray[np.float32],
     side: Side | None,
 ) -> Component:
     spacing = setting.spacing
@@ -178,7 +178,7 @@ def _describe(
     features = _features(member, spacing)
     volume = float(member.sum()) * float(np.prod(spacing))
     shape = _shape_of(volume, features, float(shares[0]), float(shares[1]))
-    plane, second, by_plane, fat = _plane_of(setting, box, member, normals, even, float(shares[1]))
+    plane, second, by_plane, fat = _plane_of(setting, box, member, normals, float(shares[1]))
     return Component(
         number=number,
         box=(part[0], part[1], part[2]),
@@ -256,7 +256,6 @@ def _plane_of(
     box: Box,
     member: Mask,
     normals: NDArray[np.float32],
-    even: NDArray[np.float32],
     flatness: float,
 ) -> tuple[TissuePlane, TissuePlane | None, dict[TissuePlane, float], float | None]:
     s = setting.fascia_distance_mm[box][member]
@@ -267,7 +266,7 @@ def _plane_of(
         plane = TissuePlane.SUPERFICIAL if share > 0.5 else TissuePlane.DEEP
         second = next((p for p, v in shares.items() if p is not plane and v >= _SECOND_SHARE), None)
         return plane, second, shares, None
-    outward = _outward(even, box, member, setting.spacing)
+    outward = _outward(setting, box, member)
     parallel = float((np.abs((normals * outward).sum(1)) > 0.8).mean())
     tau = FASCIA_HALF_WIDTH_SHEET_MM if flatness > 0.4 and parallel > 0.6 else FASCIA_HALF_WIDTH_MM
     skin = depth <= setting.skin_thickness_mm + SKIN_MARGIN_MM

@@ -29,7 +29,7 @@ _TRACE_OF_FAT = 0.01
 _SKIN_LAYERS_MM = 4.0
 _EXOSKELETON_HU = 350.0
 _NEIGHBORHOOD_MM = 24.0
-_SLAB = 32
+_SLAB = 16
 
 
 @dataclass(frozen=True, eq=False)
