@@ -96,7 +96,8 @@ def _outline(hu: NDArray[np.float32], spacing: Spacing) -> Mask:
         inner = ndimage.distance_transform_edt(padded, sampling=spacing[:2]) > reach
         near = ndimage.distance_transform_edt(~inner, sampling=spacing[:2]) <= reach + 1.5 * max(spacing[:2])
         solid[:, :, k] = near[1:-1, 1:-1] & plane if inner.any() else False
-    numbers, count = ndimage.label(solid)
+    numbers = np.zeros(solid.shape, dtype=np.int32)
+    count = int(ndimage.label(solid, output=numbers))
     volumes = sizes(numbers, count) * float(np.prod(spacing)) / 1000.0
     volumes[0] = 0.0
     if count == 0 or volumes.max() < _LEAST_BODY_ML:
