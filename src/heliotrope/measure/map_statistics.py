@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, StructureKind
-from heliotrope.domain.geometry import Grid, require_same_grid
+from heliotrope.domain.geometry import require_same_grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
+from heliotrope.measure.cores import Cores
 from heliotrope.measure.partial_volume import corrected_mean
-from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
+from heliotrope.measure.regions import RegionIndex, is_lean
 from heliotrope.measure.spatial_bootstrap import bootstrap_mean, bootstrap_quantile, group_blocks
-from heliotrope.segment.transfer import erode_mask
 
 METHOD = "region-statistics/2"
-
-MARGIN_MM = 1.5
-"""Margin taken off a region before its map is read; at least one pixel (spec C12). [mm]"""
 
 FEWEST_VOXELS = 8
 """Below this many valid voxels no statistic is stated."""
@@ -35,14 +31,9 @@ EVERYWHERE = frozenset({"fat_fraction"})
 """Quantities read in every tissue; the others only in muscle."""
 
 
-def margin_mm(grid: Grid) -> float:
-    """One pixel or `MARGIN_MM`, whichever is more. [mm]"""
-    return max(MARGIN_MM, sorted(grid.spacing_mm)[1]) * (1.0 + 1e-6)
-
-
 def measure_map(
     parametric: ParametricMap,
-    labels: LabelMap,
+    labels: LabelMap | Cores,
     *,
     generator: np.random.Generator,
     regions: Sequence[Region] | None = None,
@@ -53,8 +44,8 @@ def measure_map(
     Parameters
     ----------
     parametric : ParametricMap
-    labels : LabelMap
-        On the grid of the map; resample the labels, never the map.
+    labels : LabelMap or Cores
+        On the grid of the map; resample the labels, never the map. `Cores` serve several maps of one grid.
     generator : numpy.random.Generator
         Draws the blocks behind the intervals.
     regions : sequence of Region or None
@@ -69,31 +60,30 @@ def measure_map(
         interval holds for the statistic of the region as drawn: noise and spatial variation, not errors of the labels.
     """
     require_same_grid(parametric.grid, labels.grid, first_name=f"{parametric.quantity} map", second_name="label map")
-    index = index_regions(labels)
+    cores = labels if isinstance(labels, Cores) else Cores.of(labels)
     if regions is None:
-        regions = [r for r in index.members if parametric.quantity in EVERYWHERE or is_lean(r)]
+        regions = [r for r in cores.index.members if parametric.quantity in EVERYWHERE or is_lean(r)]
     results: list[Measurement] = []
     for region in regions:
-        results.extend(_measure_region(parametric, index, region, generator, evidence))
+        results.extend(_measure_region(parametric, cores, region, generator, evidence))
     return tuple(results)
 
 
 def _measure_region(
     parametric: ParametricMap,
-    index: RegionIndex,
+    cores: Cores,
     region: Region,
     generator: np.random.Generator,
     evidence: tuple[str, ...],
 ) -> list[Measurement]:
-    drawn = index.mask(region) if region in index.members else np.zeros(parametric.grid.shape, dtype=bool)
-    eroded = erode_mask(drawn, parametric.grid, margin_mm(parametric.grid))
-    valid = eroded.mask & parametric.valid
-    n_drawn, n_core, n_valid = (int(np.count_nonzero(mask)) for mask in (drawn, eroded.mask, valid))
+    core = cores.core(region)
+    valid = core.mask & parametric.valid[core.box]
+    lost, n_drawn, n_core, n_valid = core.fraction_lost, core.n_drawn, core.n_voxels, int(np.count_nonzero(valid))
     missing = _reason(parametric, region, n_drawn, n_core, n_valid)
     notes = list(parametric.flags)
-    if missing is None and eroded.fraction_lost > LARGE_LOSS:
+    if missing is None and lost > LARGE_LOSS:
         notes.append(
-            f"Thin region: {100 * eroded.fraction_lost:.0f} % of its voxels lie in the margin and were left out."
+            f"Thin region: {100 * lost:.0f} % of its voxels lie in the margin and were left out."
         )
     if missing is None and n_valid < LOW_COVERAGE * n_core:
         notes.append(f"The map is valid in {100 * n_valid / n_core:.0f} % of the region only.")
@@ -113,13 +103,13 @@ def _measure_region(
             notes=tuple(notes),
         )
 
-    rows = [_margin_loss(parametric, region, eroded.fraction_lost, n_drawn, evidence)]
-    if eroded.fraction_lost > LARGE_LOSS and n_drawn >= FEWEST_VOXELS:
-        rows += _corrected(parametric, index, region, drawn, generator)
+    rows = [_margin_loss(parametric, region, lost, n_drawn, evidence)]
+    if lost > LARGE_LOSS and n_drawn >= FEWEST_VOXELS:
+        rows += _corrected(parametric, cores.index, region, generator)
     if missing is not None:
         return [*(result(statistic, None, None) for statistic in ("median", "mean", "iqr")), *rows]
-    values = np.asarray(parametric.values[valid], dtype=np.float64)
-    blocks = group_blocks(valid, parametric.grid)
+    values = np.asarray(parametric.values[core.box][valid], dtype=np.float64)
+    blocks = group_blocks(valid, parametric.grid, corner=core.corner)
     low, middle, high = (float(v) for v in np.quantile(values, (0.25, 0.5, 0.75)))
     return [
         result("median", middle, bootstrap_quantile(values, 0.5, blocks, generator)),
@@ -152,11 +142,11 @@ def _corrected(
     parametric: ParametricMap,
     index: RegionIndex,
     region: Region,
-    drawn: NDArray[np.bool_],
     generator: np.random.Generator,
 ) -> list[Measurement]:
     """Mean of a thin region freed of its neighbors; empty where it cannot be told."""
     numbers = {n for r, members in index.members.items() if is_lean(r) for n in members}
+    drawn = index.mask(region)
     lean = np.isin(index.labels.labels, list(numbers)) if numbers else drawn
     found = corrected_mean(parametric, drawn, np.asarray(lean), generator)
     if found is None:
@@ -177,8 +167,14 @@ def _corrected(
     ]
 
 
-def level_medians(parametric: ParametricMap, labels: LabelMap) -> tuple[Measurement, ...]:
+def level_medians(parametric: ParametricMap, labels: LabelMap | Cores) -> tuple[Measurement, ...]:
     """Median of a map in every slice of whole muscle and of every compartment, margins taken off.
+
+    Parameters
+    ----------
+    parametric : ParametricMap
+    labels : LabelMap or Cores
+        On the grid of the map.
 
     Returns
     -------
@@ -187,21 +183,21 @@ def level_medians(parametric: ParametricMap, labels: LabelMap) -> tuple[Measurem
         left out. The interval is not given: a slice holds few independent blocks.
     """
     require_same_grid(parametric.grid, labels.grid, first_name=f"{parametric.quantity} map", second_name="label map")
-    index = index_regions(labels)
+    cores = labels if isinstance(labels, Cores) else Cores.of(labels)
     across = int(np.argmax(parametric.grid.spacing_mm))
-    values_by_slice = np.moveaxis(parametric.values, across, 0)
     rows: list[Measurement] = []
-    for region in index.members:
+    for region in cores.index.members:
         kind = STRUCTURES[region.structure].kind
         if region.level is not None or not (region.structure == "muscle" or kind is StructureKind.COMPARTMENT):
             continue
-        core = erode_mask(index.mask(region), parametric.grid, margin_mm(parametric.grid)).mask & parametric.valid
-        slices = np.moveaxis(core, across, 0)
-        for k in np.flatnonzero(slices.sum(axis=(1, 2)) >= FEWEST_VOXELS):
+        core = cores.core(region)
+        values_by_slice = np.moveaxis(parametric.values[core.box], across, 0)
+        slices = np.moveaxis(core.mask & parametric.valid[core.box], across, 0)
+        for k in np.flatnonzero(np.count_nonzero(slices, axis=(1, 2)) >= FEWEST_VOXELS):
             values = values_by_slice[k][slices[k]].astype(np.float64)
             rows.append(
                 Measurement(
-                    region=Region(region.structure, region.side, f"slice {k + 1}"),
+                    region=Region(region.structure, region.side, f"slice {core.corner[across] + k + 1}"),
                     quantity=parametric.quantity,
                     statistic="median",
                     value=float(np.median(values)),

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.images import LabelMap
 from heliotrope.domain.whole_body import inventory_compartment
+
+Box = tuple[slice, slice, slice]
+"""Part of an image: first and last voxel along every axis."""
 
 _PARTS_OF_BONE = frozenset({"bone_cortex", "bone_marrow"})
 
@@ -30,15 +35,39 @@ class RegionIndex:
     labels: LabelMap
     members: Mapping[Region, tuple[int, ...]]
 
+    @cached_property
+    def _boxes(self) -> Mapping[int, Box]:
+        found = ndimage.find_objects(self.labels.labels)
+        return {number: box for number, box in enumerate(found, start=1) if box is not None}
+
+    def box(self, region: Region, margin: int = 0) -> Box | None:
+        """Smallest box around a region, with a margin of voxels within the image; None where nothing is drawn."""
+        boxes = [self._boxes[number] for number in self.members[region] if number in self._boxes]
+        if not boxes:
+            return None
+        first, second, third = (
+            slice(
+                max(0, min(box[axis].start for box in boxes) - margin),
+                min(size, max(box[axis].stop for box in boxes) + margin),
+            )
+            for axis, size in enumerate(self.labels.grid.shape)
+        )
+        return first, second, third
+
+    def mask_in(self, box: Box, region: Region) -> NDArray[np.bool_]:
+        """Voxels of a region within a box."""
+        drawn = [number for number in self.members[region] if number in self._boxes]
+        table = np.zeros(max(self._boxes, default=0) + 1, dtype=bool)
+        table[drawn] = True
+        return np.asarray(table[self.labels.labels[box]])
+
     def mask(self, region: Region) -> NDArray[np.bool_]:
         """Voxels of a region."""
-        numbers = self.members[region]
-        highest = int(self.labels.labels.max(initial=0))
-        table = np.zeros(highest + 1, dtype=bool)
-        for number in numbers:
-            if number <= highest:
-                table[number] = True
-        return np.asarray(table[self.labels.labels])
+        whole = np.zeros(self.labels.grid.shape, dtype=bool)
+        box = self.box(region)
+        if box is not None:
+            whole[box] = self.mask_in(box, region)
+        return whole
 
 
 def index_regions(labels: LabelMap) -> RegionIndex:

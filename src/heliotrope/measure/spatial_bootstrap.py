@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import sparse, special
 
 from heliotrope.domain.geometry import Grid
 
@@ -38,10 +38,23 @@ class Blocks:
     n_blocks: int
 
 
-def group_blocks(mask: NDArray[np.bool_], grid: Grid, edge_mm: float = BLOCK_MM) -> Blocks:
-    """Group the voxels of a mask by blocks of about `edge_mm` along every array axis."""
+def group_blocks(
+    mask: NDArray[np.bool_], grid: Grid, edge_mm: float = BLOCK_MM, *, corner: tuple[int, int, int] = (0, 0, 0)
+) -> Blocks:
+    """Group the voxels of a mask by blocks of about `edge_mm` along every array axis.
+
+    Parameters
+    ----------
+    mask : bool array (x, y, z)
+        On the grid, or a box of it.
+    grid : Grid
+    edge_mm : float
+        [mm]
+    corner : tuple of 3 ints
+        Voxel of the grid at which a box begins.
+    """
     step = np.maximum(1, np.round(edge_mm / np.array(grid.spacing_mm)).astype(int))
-    index = np.argwhere(mask) // step
+    index = (np.argwhere(mask) + corner) // step
     if len(index) == 0:
         return Blocks(np.zeros(0, np.intp), 0)
     return _numbered(index)
@@ -85,7 +98,7 @@ def interval(estimate: float, draws: NDArray[np.float64], n_blocks: int) -> tupl
         return None
     # the bootstrap of n blocks underestimates the spread by sqrt((n-1)/n)
     spread = float(draws.std(ddof=1)) * float(np.sqrt(n_blocks / (n_blocks - 1.0)))
-    reach = float(stats.t.ppf(0.975, n_blocks - 1)) * spread
+    reach = float(special.stdtrit(n_blocks - 1, 0.975)) * spread
     return (estimate - reach, estimate + reach)
 
 
@@ -119,8 +132,38 @@ def bootstrap_quantile(
     order = np.argsort(values[::every])
     ordered, member = values[::every][order], blocks.number[::every][order]
     weights = draw_weights(blocks, generator)
-    draws = np.empty(len(weights))
-    for i, weight in enumerate(weights):
-        total = np.cumsum(weight[member])
-        draws[i] = ordered[min(int(np.searchsorted(total, quantile * total[-1])), ordered.size - 1)]
+    draws = ordered[_places_of_quantile(weights, member, quantile)]
     return interval(float(np.quantile(values, quantile)), draws, blocks.n_blocks)
+
+
+_RUN = 128
+"""Voxels of one run in the search for a quantile."""
+
+
+def _places_of_quantile(
+    weights: NDArray[np.float64], member: NDArray[np.intp], quantile: float
+) -> NDArray[np.intp]:
+    """First voxel up to which a draw holds its share `quantile`, (n_draws,).
+
+    Parameters
+    ----------
+    weights : array (n_draws, n_blocks)
+    member : int array (n_voxels,)
+        Block of every voxel, in the order of the voxels' values.
+
+    Notes
+    -----
+    Weights add up over runs of voxels first, then voxel by voxel within the one run that holds the answer. Weights are
+    whole numbers, so that their sums are exact in any order.
+    """
+    n_draws, n_blocks = weights.shape
+    n_runs = -(-member.size // _RUN)
+    ends = np.minimum(np.arange(n_runs + 1) * _RUN, member.size)
+    held = sparse.csr_array((np.ones(member.size), member, ends), shape=(n_runs, n_blocks))
+    reached = np.cumsum((held @ weights.T).T, axis=1)
+    goal = quantile * reached[:, -1:]
+    chosen = np.minimum(np.count_nonzero(reached < goal, axis=1), n_runs - 1)
+    before = np.where(chosen > 0, reached[np.arange(n_draws), chosen - 1], 0.0)
+    voxels = np.minimum(chosen[:, None] * _RUN + np.arange(_RUN), member.size - 1)
+    within = before[:, None] + np.cumsum(np.take_along_axis(weights, member[voxels], axis=1), axis=1)
+    return np.asarray(np.minimum(chosen * _RUN + np.count_nonzero(within < goal, axis=1), member.size - 1))

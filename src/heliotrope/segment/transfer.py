@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from heliotrope.domain.errors import GeometryError
 from heliotrope.domain.geometry import Grid
@@ -17,10 +17,8 @@ def resample_labels(labels: LabelMap, grid: Grid) -> LabelMap:
     """Labels on another grid of the same patient space, by the nearest voxel in world coordinates.
 
     Each target voxel takes the label of the source voxel whose cell holds its center; outside the source it is 0.
-    Where the
-    target lies between thick, spaced slices of the source, the nearer slice answers, never more than half a slice
-    spacing
-    away.
+    Where the target lies between thick, spaced slices of the source, the nearer slice answers, never more than half a
+    slice spacing away.
 
     Parameters
     ----------
@@ -79,8 +77,7 @@ def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedM
     """Remove the margin that partial volume touches, in the plane of the slices.
 
     Only the two finest axes are eroded: thick slices would otherwise take the whole of a short mask. The image border
-    does
-    not erode.
+    does not erode.
 
     Parameters
     ----------
@@ -96,19 +93,42 @@ def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedM
     count = int(np.count_nonzero(mask))
     if count == 0:
         return ErodedMask(np.zeros_like(mask), 1.0)
-    slice_axis = int(np.argmax(grid.spacing_mm))
-    sampling = [spacing for axis, spacing in enumerate(grid.spacing_mm) if axis != slice_axis]
     kept = np.zeros_like(mask)
     # the nearest voxel outside a mask lies at most one beyond its box
     box = box_around(mask, 1)
-    planes = np.moveaxis(np.ascontiguousarray(mask[box]), slice_axis, 0)
-    kept_planes = np.moveaxis(kept[box], slice_axis, 0)
-    for plane, kept_plane in zip(planes, kept_planes, strict=True):
-        if plane.all():
-            kept_plane[...] = True
-        elif plane.any():
-            kept_plane[...] = np.asarray(ndimage.distance_transform_edt(plane, sampling=sampling)) > margin_mm
+    kept[box] = without_margin(mask[box], grid, margin_mm)
     return ErodedMask(kept, 1.0 - int(np.count_nonzero(kept)) / count)
+
+
+def without_margin(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> NDArray[np.bool_]:
+    """A mask, or the box around it with one voxel more, as `erode_mask` leaves it.
+
+    Parameters
+    ----------
+    mask : bool array (x, y, z)
+    grid : Grid
+        Gives the spacing along the axes of `mask`.
+    margin_mm : float
+        [mm]
+
+    Returns
+    -------
+    bool array (x, y, z)
+    """
+    slice_axis = int(np.argmax(grid.spacing_mm))
+    first, second = (axis for axis in range(3) if axis != slice_axis)
+    reach = [int(margin_mm // grid.spacing_mm[axis]) for axis in (first, second)]
+    kept = mask.copy()
+    for i in range(-reach[0], reach[0] + 1):
+        for j in range(-reach[1], reach[1] + 1):
+            distance = math.hypot(i * grid.spacing_mm[first], j * grid.spacing_mm[second])
+            if 0.0 < distance <= margin_mm:
+                here, there = [slice(None)] * 3, [slice(None)] * 3
+                for axis, step in ((first, i), (second, j)):
+                    here[axis] = slice(max(0, -step), mask.shape[axis] - max(0, step))
+                    there[axis] = slice(max(0, step), mask.shape[axis] - max(0, -step))
+                kept[tuple(here)] &= mask[tuple(there)]
+    return kept
 
 
 def box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:

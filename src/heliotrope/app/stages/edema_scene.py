@@ -16,10 +16,9 @@ from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.study import Study
 from heliotrope.measure.edema_mask import fat_interface
 from heliotrope.measure.edema_reference import RelativeSignal, SiteRatio, ratio_from_vial, relative_signal
-from heliotrope.measure.map_statistics import margin_mm
+from heliotrope.measure.cores import Cores
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
-from heliotrope.segment.transfer import erode_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +101,11 @@ def _site_ratio(options: AnalyzeOptions, scene: Scene, stir: Volume) -> tuple[Si
     """Ratio of normal muscle from this scan's vial, else of the site's controls; and why a vial did not serve."""
     problem = ""
     inside = np.zeros(scene.grid.shape, dtype=bool)
+    cores = Cores(scene.index)
     for region in scene.index.members:
         if region.structure == "vial":
-            inside |= erode_mask(scene.index.mask(region), scene.grid, margin_mm(scene.grid)).mask
+            core = cores.core(region)
+            inside[core.box] |= core.mask
     known = options.vial_ratio is not None and options.vial_ratio_sd is not None
     if known and inside.any() and scene.water_signal is not None:
         assert options.vial_ratio is not None

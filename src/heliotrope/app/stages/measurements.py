@@ -14,6 +14,7 @@ from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed
 from heliotrope.domain.study import Modality, Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.measure.cores import Cores
 from heliotrope.measure.map_statistics import level_medians, measure_map
 from heliotrope.measure.morphometry import measure_morphometry
 from heliotrope.segment.transfer import resample_labels
@@ -99,7 +100,7 @@ def _run(given: StageInput) -> StageOutput:
             not_assessed=tuple(NotAssessed(quantity.key, missing) for quantity in QUANTITIES),
         )
     generator = np.random.default_rng(SEED)
-    on_grid = [(labels.grid, labels) for labels in (given.labels, *given.carried)]
+    known = [Cores.of(labels) for labels in (given.labels, *given.carried)]
     results: list[Measurement] = []
     not_assessed: list[NotAssessed] = []
     measured: list[str] = []
@@ -107,14 +108,14 @@ def _run(given: StageInput) -> StageOutput:
         if is_technical(parametric.quantity):
             continue
         try:
-            labels = _labels_on(parametric.grid, given.labels, on_grid)
+            cores = _cores_on(parametric.grid, given.labels, known)
         except GeometryError as error:
             not_assessed.append(NotAssessed(parametric.quantity, Missing("M_OTHER_FRAME", error.message)))
             continue
-        results.extend(measure_map(parametric, labels, generator=generator))
-        results.extend(level_medians(parametric, labels))
+        results.extend(measure_map(parametric, cores, generator=generator))
+        results.extend(level_medians(parametric, cores))
         measured.append(name.replace("_", " "))
-    sizes = measure_sizes(given.labels, given.maps.get("fat_fraction"), on_grid)
+    sizes = measure_sizes(given.labels, given.maps.get("fat_fraction"), known)
     gap = _gap_note(given.study, given.labels.grid)
     results.extend(
         replace(item, notes=(*item.notes, gap)) if gap and item.quantity in _FILLED_BETWEEN_SLICES else item
@@ -141,22 +142,22 @@ def _run(given: StageInput) -> StageOutput:
 
 
 def measure_sizes(
-    labels: LabelMap, fat_fraction: ParametricMap | None, known: list[tuple[Grid, LabelMap]] | None = None
+    labels: LabelMap, fat_fraction: ParametricMap | None, known: list[Cores] | None = None
 ) -> tuple[Measurement, ...]:
     """Sizes on the grid the labels were drawn on; the contractile part on the grid of the fat fraction.
 
     Parameters
     ----------
-    known : list of (Grid, LabelMap), optional
-        Labels that were resampled already; grows.
+    known : list of Cores, optional
+        Of labels that were resampled already; grows.
     """
-    known = [(labels.grid, labels)] if known is None else known
+    known = [Cores.of(labels)] if known is None else known
     if fat_fraction is None:
         return measure_morphometry(labels)
     if fat_fraction.grid.is_same_as(labels.grid):
         return measure_morphometry(labels, fat_fraction)
     try:
-        moved = _labels_on(fat_fraction.grid, labels, known)
+        moved = _cores_on(fat_fraction.grid, labels, known).index.labels
     except GeometryError:
         return measure_morphometry(labels)
     contractile = measure_morphometry(moved, fat_fraction)
@@ -178,14 +179,13 @@ def _gap_note(study: Study, grid: Grid) -> str:
     return ""
 
 
-def _labels_on(grid: Grid, labels: LabelMap, known: list[tuple[Grid, LabelMap]]) -> LabelMap:
-    """Labels on a map's grid, resampled once per grid."""
-    for other, resampled in known:
-        if other.is_same_as(grid):
-            return resampled
-    resampled = resample_labels(labels, grid)
-    known.append((grid, resampled))
-    return resampled
+def _cores_on(grid: Grid, labels: LabelMap, known: list[Cores]) -> Cores:
+    """Labels on a map's grid and their regions without margins: resampled and eroded once per grid."""
+    for cores in known:
+        if cores.grid.is_same_as(grid):
+            return cores
+    known.append(Cores.of(resample_labels(labels, grid)))
+    return known[-1]
 
 
 STAGES: tuple[Stage, ...] = (
