@@ -136,12 +136,15 @@ def test_turning_the_axes_does_not_move_the_numbers() -> None:
 
 
 def test_intervals_cover_the_truth_although_neighbors_are_alike() -> None:
-    """Voxel-wise intervals would cover in well under half of the draws at this correlation length."""
+    """Voxel-wise intervals would cover in well under half of the draws at this correlation length.
+
+    Of 400 such fields 85 % were covered, by any way of drawing the blocks; 77 % lies two standard errors of 80 below.
+    """
     labels = LabelMap(np.ones(GRID.shape, np.uint16), GRID, {1: Region("muscle", Side.LEFT)}, "person")
     index = np.stack(np.meshgrid(*[np.arange(n) for n in GRID.shape], indexing="ij"), axis=-1)
     points = GRID.positions_mm(index).reshape(-1, 3)
     covered = naive = 0
-    n_fields = 40
+    n_fields = 80
     for seed in range(n_fields):
         field = sample_field(draw_field(np.random.default_rng(seed), 3.0), points).reshape(GRID.shape)
         rows = measure_map(as_map(35.0 + 3.0 * field), labels, generator=generator())
@@ -151,7 +154,7 @@ def test_intervals_cover_the_truth_although_neighbors_are_alike() -> None:
         assert mean.n_voxels is not None
         covered += mean.ci95[0] <= 35.0 <= mean.ci95[1]
         naive += abs(mean.value - 35.0) < 1.96 * 3.0 / np.sqrt(mean.n_voxels)
-    assert covered >= 0.85 * n_fields
+    assert covered >= 0.77 * n_fields
     assert naive < 0.5 * n_fields
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.errors import GeometryError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
-from heliotrope.segment.transfer import erode_mask, resample_labels, touches_border
+from heliotrope.segment.transfer import resample_labels, touches_border, without_margin
 
 LEGEND = {1: Region("muscle"), 2: Region("bone")}
 
@@ -53,17 +54,35 @@ def test_another_frame_of_reference_is_refused() -> None:
         resample_labels(source, Grid.from_matrix((2, 2, 2), np.eye(4), "1.2.4"))
 
 
-def test_erosion_takes_the_margin_and_says_how_much() -> None:
+def test_erosion_takes_the_margin_within_slices() -> None:
     mask = np.zeros((20, 20, 2), dtype=bool)
     mask[5:15, 5:15] = True
-    eroded = erode_mask(mask, Grid.from_spacing((20, 20, 2), (1.0, 1.0, 8.0)), 1.0)
-    assert eroded.mask.sum() == 8 * 8 * 2
-    assert eroded.fraction_lost == pytest.approx(0.36)
+    kept = without_margin(mask, Grid.from_spacing((20, 20, 2), (1.0, 1.0, 8.0)), 1.0)
+    assert kept[6:14, 6:14].all()
+    assert kept.sum() == 8 * 8 * 2
 
 
-def test_an_empty_mask_has_lost_everything() -> None:
-    eroded = erode_mask(np.zeros((4, 4, 4), dtype=bool), Grid.from_spacing((4, 4, 4), (1.0, 1.0, 1.0)), 1.5)
-    assert eroded.fraction_lost == 1.0
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 8.0), (0.4, 0.7, 5.0), (6.0, 1.5, 1.2), (1.4, 1.4, 1.4)])
+@pytest.mark.parametrize("margin_mm", [1.5000015, 3.1])
+def test_what_is_kept_lies_farther_from_the_outside_than_the_margin(
+    spacing: tuple[float, float, float], margin_mm: float
+) -> None:
+    field = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=(30, 26, 28)), 3.0)
+    mask = field > 0.0
+    grid = Grid.from_spacing((30, 26, 28), spacing)
+    across = int(np.argmax(spacing))
+    far = np.zeros_like(mask)
+    planes, into = np.moveaxis(mask, across, 0), np.moveaxis(far, across, 0)
+    for plane, kept in zip(planes, into, strict=True):
+        sampling = [s for axis, s in enumerate(spacing) if axis != across]
+        kept[...] = ndimage.distance_transform_edt(plane, sampling=sampling) > margin_mm
+    assert 0 < far.sum() < mask.sum()
+    assert np.array_equal(without_margin(mask, grid, margin_mm), far)
+
+
+def test_a_mask_that_fills_the_image_has_no_margin() -> None:
+    full = np.ones((4, 4, 4), dtype=bool)
+    assert without_margin(full, Grid.from_spacing((4, 4, 4), (1.0, 1.0, 1.0)), 1.5).all()
 
 
 def test_a_mask_at_the_edge_of_the_image_is_known_to_be_cut() -> None:

@@ -117,10 +117,15 @@ def malattia_grade(intensity: int) -> int:
     return min(2, round(intensity * 2 / 3))
 
 
-def _value(rows: Sequence[Measurement], region: Region, quantity: str) -> Measurement | None:
-    found = [r for r in rows if r.region == region and r.quantity == quantity]
-    preferred = [r for r in found if r.statistic in ("fraction", "mean", "total")]
-    return next(iter(preferred or found), None)
+def _values(rows: Sequence[Measurement]) -> dict[tuple[Region, str], Measurement]:
+    """The row that speaks for a region and quantity: fraction, mean or total where there is one, else the first."""
+    found: dict[tuple[Region, str], Measurement] = {}
+    for row in reversed(rows):
+        found[row.region, row.quantity] = row
+    for row in reversed(rows):
+        if row.statistic in ("fraction", "mean", "total"):
+            found[row.region, row.quantity] = row
+    return found
 
 
 def muscles_of_rows(rows: Sequence[Measurement]) -> tuple[str, ...]:
@@ -155,14 +160,15 @@ def _items(
 ) -> Mapping[str, list[Item]]:
     """Extent, intensity, fat and combined grades of every region that was measured."""
     found: dict[str, list[Item]] = {name: [] for name in ("extent", "intensity", "fat", "combined", "binary", "muscle")}
+    values = _values(rows)
     for structure in structures:
         for side in Side:
             region = Region(structure, side)
-            fraction = _value(rows, region, "edema_fraction")
+            fraction = values.get((region, "edema_fraction"))
             if fraction is not None and fraction.value is not None:
-                for name, item in _edema_items(region, fraction, _value(rows, region, "edema_excess"), generator):
+                for name, item in _edema_items(region, fraction, values.get((region, "edema_excess")), generator):
                     found[name].append(item)
-            fat = _value(rows, region, "fat_fraction")
+            fat = values.get((region, "fat_fraction"))
             if fat is not None and fat.value is not None:
                 grade = fat_grade(fat.value)
                 moved = _graded(_draws(fat, generator), fat_grade)
@@ -215,16 +221,17 @@ def _binary_items(rows: Sequence[Measurement], generator: np.random.Generator) -
     """Fascia, subcutis and atrophy, 0 or 1, of every compartment in which they were measured."""
     found: dict[str, list[Item]] = {"fascia": [], "subcutis": [], "atrophy": []}
     told = compartments_told_by_muscles(rows)
+    by_region = _values(rows)
     for region in inventory_regions():
         for name, quantity in (("fascia", "fascia_extent"), ("subcutis", "subcutis_extent")):
-            row = _value(rows, region, quantity)
+            row = by_region.get((region, quantity))
             if row is not None and row.value is not None:
                 grade = int(row.value > LAYER_PERCENT)
                 moved = _graded(_draws(row, generator), lambda value: int(value > LAYER_PERCENT))
                 found[name].append(Item(region, grade, _share(moved, grade), _said(row.value, row.ci95, "%", 1)))
         if not told:
             continue
-        areas = [_value(rows, Region(region.structure, side), "contractile_area") for side in (region.side, *Side)]
+        areas = [by_region.get((Region(region.structure, side), "contractile_area")) for side in (region.side, *Side)]
         values = [row.value for row in areas if row is not None and row.value is not None]
         if len(values) == len(areas) and max(values) > 0:
             below = 1.0 - values[0] / max(values)

@@ -110,11 +110,11 @@ class BiopsyTarget:
     bone_mm: float | None
 
 
-def find_vascular_zone(images_vessel: BoolArray, grid: Grid) -> FloatArray:
-    """Distance to the nearest vessel; infinite without one. [mm]"""
-    if not images_vessel.any():
+def _distance_mm(structure: BoolArray, grid: Grid) -> FloatArray:
+    """Distance to the nearest voxel of a structure; infinite without one. [mm]"""
+    if not structure.any():
         return np.full(grid.shape, np.inf)
-    return np.asarray(ndimage.distance_transform_edt(~images_vessel, sampling=grid.spacing_mm))
+    return np.asarray(ndimage.distance_transform_edt(~structure, sampling=grid.spacing_mm))
 
 
 def _core_mean(values: FloatArray, valid: BoolArray, grid: Grid) -> tuple[FloatArray, FloatArray]:
@@ -141,7 +141,15 @@ def _footprint(grid: Grid) -> FloatArray:
 
 
 def score_sites(images: BiopsyImages) -> tuple[FloatArray, dict[str, FloatArray]]:
-    """Score B = edema x lean x even x safety x access at every voxel, 0 to 1, and its parts."""
+    """Score B = edema x lean x even x safety x access at every voxel, 0 to 1, and its parts.
+
+    Returns
+    -------
+    score : array (x, y, z)
+    parts : dict of name to array (x, y, z)
+        ``edema``, ``lean``, ``even``, ``access``, ``scatter`` [1]; ``depth`` [mm]; distances ``vessel`` and ``bone``
+        [mm], infinite where there is none.
+    """
     grid, axis = images.grid, slice_axis(images.grid)
     known = np.isfinite(images.ratio)
     edema_here = 1.0 / (1.0 + np.exp(-np.clip((np.nan_to_num(images.ratio) - EDEMA_MIDDLE) / EDEMA_WIDTH, -40, 40)))
@@ -154,9 +162,11 @@ def score_sites(images: BiopsyImages) -> tuple[FloatArray, dict[str, FloatArray]
     sampling = [s if a != axis else 1e6 for a, s in enumerate(grid.spacing_mm)]
     depth = np.asarray(ndimage.distance_transform_edt(images.body, sampling=sampling))
     access = np.exp(-depth / ACCESS_MM)
+    vessel, bone = _distance_mm(images.vessel, grid), _distance_mm(images.bone, grid)
+    clear = ~images.forbidden & (vessel >= VESSEL_MM) & (bone >= BONE_MM)
     safe = np.zeros(grid.shape, dtype=bool)
     for region, mask in images.regions.items():
-        safe |= _allowed(region, mask, images)
+        safe |= _allowed(region, mask, images) & clear
     coverage = ndimage.correlate(known.astype(np.float64), _footprint(grid), mode="constant")
     safe &= coverage > 0.5
     index: list[slice | int] = [slice(None)] * 3
@@ -166,18 +176,14 @@ def score_sites(images: BiopsyImages) -> tuple[FloatArray, dict[str, FloatArray]
             safe[tuple(index)] = False
     score = np.where(safe, edema * lean * even * access, 0.0)
     parts = {"edema": edema, "lean": lean, "even": even, "access": access, "depth": depth, "scatter": scatter}
-    return score, parts
+    return score, parts | {"vessel": vessel, "bone": bone}
 
 
 def _allowed(region: Region, mask: BoolArray, images: BiopsyImages) -> BoolArray:
-    """Voxels of an allowed structure where no hard limit is broken."""
+    """Voxels of an allowed structure far enough from its far fascia and within its sector."""
     grid, axis = images.grid, slice_axis(images.grid)
-    inside = mask & ~images.forbidden
-    inside &= find_vascular_zone(images.vessel, grid) >= VESSEL_MM
-    if images.bone.any():
-        inside &= ndimage.distance_transform_edt(~images.bone, sampling=grid.spacing_mm) >= BONE_MM
     sampling = [s if a != axis else 1e6 for a, s in enumerate(grid.spacing_mm)]
-    inside &= ndimage.distance_transform_edt(mask, sampling=sampling) >= FAR_FASCIA_MM
+    inside = ndimage.distance_transform_edt(mask, sampling=sampling) >= FAR_FASCIA_MM
     start, stop = SECTORS_DEG[region.structure]
     angle = _angles(region.side, mask, images)
     return np.asarray(inside & (angle >= start) & (angle <= stop))
@@ -208,8 +214,6 @@ def find_targets(images: BiopsyImages, n_targets: int = 3) -> tuple[BiopsyTarget
     """Up to three targets that lie apart, best first; none below the lowest score."""
     score, parts = score_sites(images)
     grid, axis = images.grid, slice_axis(images.grid)
-    to_vessel = find_vascular_zone(images.vessel, grid) if images.vessel.any() else None
-    to_bone = ndimage.distance_transform_edt(~images.bone, sampling=grid.spacing_mm) if images.bone.any() else None
     cells = max(1.0, CORE_LENGTH_MM / grid.spacing_mm[axis] * (CORE_DIAMETER_MM / 4.0) ** 2)
     left = score.copy()
     index = np.stack(np.meshgrid(*[np.arange(n) for n in grid.shape], indexing="ij"), axis=-1)
@@ -238,8 +242,8 @@ def find_targets(images: BiopsyImages, n_targets: int = 3) -> tuple[BiopsyTarget
                 spread=best * relative,
                 width_mm=width,
                 length_mm=length,
-                vessel_mm=None if to_vessel is None else float(to_vessel[at]),
-                bone_mm=None if to_bone is None else float(to_bone[at]),
+                vessel_mm=float(parts["vessel"][at]) if images.vessel.any() else None,
+                bone_mm=float(parts["bone"][at]) if images.bone.any() else None,
             )
         )
         left[np.linalg.norm(points - place, axis=-1) < APART_MM] = 0.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from heliotrope.domain.anatomy import Region
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
-from heliotrope.measure.regions import Box, RegionIndex, index_regions
+from heliotrope.measure.regions import NOWHERE, Box, RegionIndex, index_regions
 from heliotrope.segment.transfer import without_margin
 
 MARGIN_MM = 1.5
@@ -56,9 +56,6 @@ class Core:
         return (self.box[0].start, self.box[1].start, self.box[2].start)
 
 
-_NOWHERE = (slice(0, 0), slice(0, 0), slice(0, 0))
-
-
 @dataclass(frozen=True, eq=False)
 class Cores:
     """The regions of a label map without their margins."""
@@ -85,6 +82,6 @@ class Cores:
     def _eroded(self, region: Region) -> Core:
         box = self.index.box(region, 1) if region in self.index.members else None
         if box is None:
-            return Core(_NOWHERE, np.zeros((0, 0, 0), dtype=bool), 0)
+            return Core(NOWHERE, np.zeros((0, 0, 0), dtype=bool), 0)
         drawn = self.index.mask_in(box, region)
         return Core(box, without_margin(drawn, self.grid, margin_mm(self.grid)), int(np.count_nonzero(drawn)))

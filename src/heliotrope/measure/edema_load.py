@@ -250,13 +250,16 @@ def _draws(
     kept = float(ill.sum()) / max(1.0, float(raw.sum()))
     # a voxel that only a lower cut-off would reach lies at a border
     part = np.where(ill, share, 0.5)
+    cuts = image.normal + (limit - image.normal) * (1.0 + shift)
+    # voxels that no draw lifts above its cut-off add nothing
+    reachable = ~(values < (1.0 - 1e-9) * float((cuts * scale).min()))
+    values, part, number = values[reachable], part[reachable], blocks.number[reachable]
     fraction, excess = np.empty(N_DRAWS), np.empty(N_DRAWS)
     for i in range(N_DRAWS):
-        cut = image.normal + (limit - image.normal) * (1.0 + shift[i])
         moved = values / scale[i]
-        above = moved > cut
-        per_block = np.bincount(blocks.number[above], weights=part[above], minlength=blocks.n_blocks)
-        surplus = np.bincount(blocks.number[above], weights=moved[above] - image.normal, minlength=blocks.n_blocks)
+        above = moved > cuts[i]
+        per_block = np.bincount(number[above], weights=part[above], minlength=blocks.n_blocks)
+        surplus = np.bincount(number[above], weights=moved[above] - image.normal, minlength=blocks.n_blocks)
         total = max(float(weights[i] @ counts), 1.0)
         fraction[i] = 100.0 * kept * float(weights[i] @ per_block) / total
         excess[i] = kept * float(weights[i] @ surplus) / total

@@ -13,6 +13,7 @@ from scipy import ndimage
 from heliotrope.domain.geometry import Grid
 from heliotrope.measure.edema_reference import RelativeSignal
 from heliotrope.measure.morphometry import slice_axis
+from heliotrope.segment.transfer import box_around
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -34,6 +35,9 @@ VESSEL_RATIO, VESSEL_LENGTH_MM, VESSEL_AREA_MM2 = 2.5, 15.0, 130.0
 
 FAILED_SUPPRESSION = "failed fat suppression"
 """Key in `EdemaMask.excluded`: it takes whole parts of one side, unlike margins and noise."""
+
+_FAT_NEIGHBORHOOD_MM = 6.0
+"""Standard deviation of the neighborhood in which fat is compared with itself. Project rule. [mm]"""
 
 FAILED_FAT_RATIO = 1.6
 """Subcutaneous fat this many times brighter than elsewhere was not suppressed. [1]"""
@@ -261,8 +265,16 @@ def find_failed_fat(
     """
     if np.count_nonzero(subcutis) < 50:
         return np.zeros(grid.shape, dtype=bool)
+    failed_fat = np.zeros(grid.shape, dtype=bool)
+    # a Gaussian is cut at four standard deviations
+    box = box_around(subcutis, round(4.0 * _FAT_NEIGHBORHOOD_MM / min(grid.spacing_mm)) + 1)
+    failed_fat[box] = _raised_evenly(signal[box], subcutis[box], grid, uneven_above)
+    return drop_small(failed_fat, grid, 500.0)
+
+
+def _raised_evenly(signal: FloatArray, subcutis: BoolArray, grid: Grid, uneven_above: float) -> BoolArray:
     axis = slice_axis(grid)
-    sigma = [0.0 if a == axis else 6.0 / s for a, s in enumerate(grid.spacing_mm)]
+    sigma = [0.0 if a == axis else _FAT_NEIGHBORHOOD_MM / s for a, s in enumerate(grid.spacing_mm)]
     # failure raises all fat of a neighborhood evenly; strands of edema are uneven and are not failure
     inside = np.where(subcutis, signal, 0.0)
     weight = np.maximum(ndimage.gaussian_filter(subcutis.astype(np.float64), sigma), 1e-6)
@@ -270,12 +282,14 @@ def find_failed_fat(
     scatter = ndimage.gaussian_filter(inside**2, sigma) / weight - level**2
     uneven = np.sqrt(np.maximum(scatter, 0.0)) > uneven_above * level
     usual = float(np.percentile(signal[subcutis], 30.0))
-    size = [1 if a == axis else max(3, round(9.0 / s)) for a, s in enumerate(grid.spacing_mm)]
-    # between strands fat keeps its usual signal, so the darker part of the neighborhood decides
-    darker = ndimage.percentile_filter(np.where(subcutis, signal, np.inf).astype(np.float32), 12, size=size)
-    raised = (level > FAILED_FAT_RATIO * usual) & (darker > 0.9 * FAILED_FAT_RATIO * usual)
-    failed_fat = subcutis & ~uneven & raised
-    return drop_small(failed_fat, grid, 500.0)
+    raised = np.asarray(subcutis & ~uneven & (level > FAILED_FAT_RATIO * usual))
+    if raised.any():
+        size = [1 if a == axis else max(3, round(9.0 / s)) for a, s in enumerate(grid.spacing_mm)]
+        # between strands fat keeps its usual signal, so the darker part of the neighborhood decides
+        box = box_around(raised, max(size))
+        fat = np.where(subcutis[box], signal[box], np.inf).astype(np.float32)
+        raised[box] &= ndimage.percentile_filter(fat, 12, size=size) > 0.9 * FAILED_FAT_RATIO * usual
+    return raised
 
 
 def find_seams(values: FloatArray, muscle: BoolArray, grid: Grid) -> BoolArray:

@@ -82,9 +82,7 @@ def _measure_region(
     missing = _reason(parametric, region, n_drawn, n_core, n_valid)
     notes = list(parametric.flags)
     if missing is None and lost > LARGE_LOSS:
-        notes.append(
-            f"Thin region: {100 * lost:.0f} % of its voxels lie in the margin and were left out."
-        )
+        notes.append(f"Thin region: {100 * lost:.0f} % of its voxels lie in the margin and were left out.")
     if missing is None and n_valid < LOW_COVERAGE * n_core:
         notes.append(f"The map is valid in {100 * n_valid / n_core:.0f} % of the region only.")
 

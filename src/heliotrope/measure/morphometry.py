@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +14,7 @@ from heliotrope.domain.geometry import Grid, require_same_grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.units import Unit
-from heliotrope.measure.regions import index_regions, is_lean
+from heliotrope.measure.regions import NOWHERE, Box, RegionIndex, index_regions, is_lean
 
 METHOD = "voxel-count/1"
 
@@ -70,10 +74,10 @@ def measure_morphometry(labels: LabelMap, fat_fraction: ParametricMap | None = N
     index = index_regions(labels)
     results: list[Measurement] = []
     for region in index.members:
-        mask = index.mask(region)
-        results.extend(_size(region, mask, labels.grid))
+        drawn = _Drawn.of(index, region)
+        results.extend(_size(region, drawn))
         if fat_fraction is not None and is_lean(region):
-            results.extend(_contractile(region, mask, fat_fraction))
+            results.extend(_contractile(region, drawn, fat_fraction))
     for side in Side:
         fat = Region("subcutaneous_fat", side)
         inside = [Region(name, side) for name in _INSIDE_FASCIA]
@@ -82,40 +86,83 @@ def measure_morphometry(labels: LabelMap, fat_fraction: ParametricMap | None = N
             for region in inside:
                 if region in index.members:
                     lean |= index.mask(region)
-            results.append(_ring_thickness(fat, index.mask(fat), lean, labels.grid))
+            results.append(_ring_thickness(fat, _Drawn.of(index, fat), lean))
     return tuple(results)
 
 
-def _edges(mask: NDArray[np.bool_], axis: int) -> tuple[bool, bool]:
-    """Whether a mask reaches the image edge within slices, and through the first or last slice."""
-    slices = np.moveaxis(mask, axis, 0)
-    return bool(_cut_slices(mask, axis).any()), bool(slices[0].any() or slices[-1].any())
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A region in the box around it.
 
+    Parameters
+    ----------
+    grid : Grid
+    box : tuple of 3 slices
+    mask : bool array of the shape of the box
+    """
 
-def _cut_slices(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    """Whether a mask reaches the image edge within each slice, (n_slices,)."""
-    slices = np.moveaxis(mask, axis, 0)
-    return np.asarray(
-        slices[:, 0].any(axis=1)
-        | slices[:, -1].any(axis=1)
-        | slices[:, :, 0].any(axis=1)
-        | slices[:, :, -1].any(axis=1)
-    )
+    grid: Grid
+    box: Box
+    mask: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, index: RegionIndex, region: Region) -> _Drawn:
+        box = index.box(region) or NOWHERE
+        return cls(index.labels.grid, box, index.mask_in(box, region))
 
-def _areas(mask: NDArray[np.bool_], grid: Grid) -> NDArray[np.float64]:
-    axis = slice_axis(grid)
-    counts = mask.sum(axis=tuple(other for other in range(3) if other != axis))
-    return np.asarray(counts * pixel_area_mm2(grid), dtype=np.float64)
+    @property
+    def axis(self) -> int:
+        return slice_axis(self.grid)
+
+    @cached_property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.mask))
+
+    @cached_property
+    def counts(self) -> NDArray[np.intp]:
+        """Voxels in each slice of the image, (n_slices,)."""
+        return self.by_slice(np.count_nonzero(self.mask, axis=self.within))
+
+    @property
+    def within(self) -> tuple[int, ...]:
+        """The two axes within a slice."""
+        return tuple(axis for axis in range(3) if axis != self.axis)
+
+    def by_slice(self, values: NDArray[np.generic]) -> NDArray[Any]:
+        """Values of the slices of the box for every slice of the image; 0 elsewhere."""
+        whole = np.zeros(self.grid.shape[self.axis], dtype=values.dtype)
+        whole[self.box[self.axis]] = values
+        return whole
+
+    @cached_property
+    def cut(self) -> NDArray[np.bool_]:
+        """Whether the region reaches the image edge within each slice, (n_slices,)."""
+        found = np.zeros(self.mask.shape[self.axis], dtype=bool)
+        slices = np.moveaxis(self.mask, self.axis, 0)
+        for n, axis in enumerate(self.within, start=1):
+            if self.count and self.box[axis].start == 0:
+                found |= slices.take(0, axis=n).any(axis=1)
+            if self.box[axis].stop == self.grid.shape[axis]:
+                found |= slices.take(-1, axis=n).any(axis=1)
+        return self.by_slice(found)
+
+    @property
+    def leaves_through_ends(self) -> bool:
+        """Whether the region reaches the first or last slice."""
+        return bool(self.counts[0] or self.counts[-1])
+
+    @property
+    def areas_mm2(self) -> NDArray[np.float64]:
+        """Cross-section in each slice of the image, (n_slices,). [mm2]"""
+        return np.asarray(self.counts * pixel_area_mm2(self.grid), dtype=np.float64)
 
 
 def _empty(region: Region) -> Missing:
     return Missing("M_EMPTY_REGION", f"The labels hold no voxel of the {region.title}.")
 
 
-def _size(region: Region, mask: NDArray[np.bool_], grid: Grid) -> list[Measurement]:
-    count = int(np.count_nonzero(mask))
-    axis = slice_axis(grid)
+def _size(region: Region, drawn: _Drawn) -> list[Measurement]:
+    count, grid = drawn.count, drawn.grid
 
     def row(
         at: Region,
@@ -145,15 +192,14 @@ def _size(region: Region, mask: NDArray[np.bool_], grid: Grid) -> list[Measureme
             row(region, "volume", "total", None, Unit.MILLILITER, nothing),
             row(region, "cross_section", "max", None, Unit.SQUARE_MILLIMETER, nothing),
         ]
-    within, through = _edges(mask, axis)
     cut = Missing(
         "M_CUT_BY_FIELD_OF_VIEW", f"The {region.title} is cut by the edge of the image; its true size is not known."
     )
-    imaged = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-    span = (imaged[-1] - imaged[0] + 1) * grid.spacing_mm[axis]
-    note = f"Continues beyond the imaged slices: size of the imaged {span:.0f} mm." if through else ""
-    areas = _areas(mask, grid)
-    if within:
+    imaged = np.flatnonzero(drawn.counts)
+    span = (imaged[-1] - imaged[0] + 1) * grid.spacing_mm[drawn.axis]
+    note = f"Continues beyond the imaged slices: size of the imaged {span:.0f} mm." if drawn.leaves_through_ends else ""
+    areas = drawn.areas_mm2
+    if drawn.cut.any():
         results = [
             row(region, "volume", "total", None, Unit.MILLILITER, cut),
             row(region, "cross_section", "max", None, Unit.SQUARE_MILLIMETER, cut),
@@ -164,20 +210,19 @@ def _size(region: Region, mask: NDArray[np.bool_], grid: Grid) -> list[Measureme
             row(region, "volume", "total", volume, Unit.MILLILITER, None, note),
             row(region, "cross_section", "max", float(areas.max()), Unit.SQUARE_MILLIMETER, None, note),
         ]
-    cut_slices = _cut_slices(mask, axis)
     for k in imaged:
         at = Region(region.structure, region.side, f"slice {k + 1}")
-        if cut_slices[k]:
+        if drawn.cut[k]:
             results.append(row(at, "cross_section", "total", None, Unit.SQUARE_MILLIMETER, cut))
         else:
             results.append(row(at, "cross_section", "total", float(areas[k]), Unit.SQUARE_MILLIMETER, None))
     return results
 
 
-def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: ParametricMap) -> list[Measurement]:
+def _contractile(region: Region, drawn: _Drawn, fat_fraction: ParametricMap) -> list[Measurement]:
     grid = fat_fraction.grid
-    valid = mask & fat_fraction.valid
-    count, n_valid = int(np.count_nonzero(mask)), int(np.count_nonzero(valid))
+    valid = drawn.mask & fat_fraction.valid[drawn.box]
+    count, n_valid = drawn.count, int(np.count_nonzero(valid))
     missing: Missing | None = None
     if count == 0:
         missing = _empty(region)
@@ -187,19 +232,16 @@ def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: Parametr
             f"Fat fraction is valid in {100 * n_valid / count:.0f} % of the {region.title}; "
             f"{100 * FEWEST_FAT_COVERAGE:.0f} % are needed.",
         )
-    elif _edges(mask, slice_axis(grid))[0]:
+    elif drawn.cut.any():
         missing = Missing("M_CUT_BY_FIELD_OF_VIEW", f"The {region.title} is cut by the edge of the image.")
     volume = area = None
     levels: list[Measurement] = []
     if missing is None:
-        lean = np.where(valid, 1.0 - np.clip(fat_fraction.values, 0.0, 100.0) / 100.0, 0.0)
-        axis = slice_axis(grid)
-        others = tuple(other for other in range(3) if other != axis)
+        lean = np.where(valid, 1.0 - np.clip(fat_fraction.values[drawn.box], 0.0, 100.0) / 100.0, 0.0)
         scale = count / n_valid  # voxels without a fat fraction count as the others of the region
         volume = float(lean.sum(dtype=np.float64)) * scale * grid.voxel_volume_mm3 / 1000.0
-        areas = lean.sum(axis=others, dtype=np.float64) * scale * pixel_area_mm2(grid)
+        areas = drawn.by_slice(lean.sum(axis=drawn.within, dtype=np.float64)) * scale * pixel_area_mm2(grid)
         area = float(areas.max())
-        counts = mask.sum(axis=others)
         levels = [
             Measurement(
                 region=Region(region.structure, region.side, f"slice {k + 1}"),
@@ -208,10 +250,10 @@ def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: Parametr
                 value=float(areas[k]),
                 unit=Unit.SQUARE_MILLIMETER,
                 method=METHOD,
-                n_voxels=int(counts[k]),
+                n_voxels=int(drawn.counts[k]),
                 evidence=("contractile-area",),
             )
-            for k in np.flatnonzero(counts)
+            for k in np.flatnonzero(drawn.counts)
         ]
     whole = [
         Measurement(region, quantity, statistic, value, unit, METHOD, missing, None, count, ("contractile-area",))
@@ -223,15 +265,16 @@ def _contractile(region: Region, mask: NDArray[np.bool_], fat_fraction: Parametr
     return [*whole, *levels]
 
 
-def _ring_thickness(region: Region, fat: NDArray[np.bool_], inside: NDArray[np.bool_], grid: Grid) -> Measurement:
+def _ring_thickness(region: Region, fat: _Drawn, inside: NDArray[np.bool_]) -> Measurement:
     """Thickness of the ring of equal area around a disc of equal area, median over slices that hold both."""
-    outer, inner = _areas(fat, grid), _areas(inside, grid)
+    outer = fat.areas_mm2
+    inner = np.count_nonzero(inside, axis=fat.within) * pixel_area_mm2(fat.grid)
     usable = (outer > 0) & (inner > 0)
     missing = None
     value = None
     if not usable.any():
         missing = _empty(region)
-    elif _edges(fat, slice_axis(grid))[0]:
+    elif fat.cut.any():
         missing = Missing("M_CUT_BY_FIELD_OF_VIEW", f"The {region.title} is cut by the edge of the image.")
     else:
         ring = np.sqrt((outer[usable] + inner[usable]) / np.pi) - np.sqrt(inner[usable] / np.pi)
@@ -245,6 +288,6 @@ def _ring_thickness(region: Region, fat: NDArray[np.bool_], inside: NDArray[np.b
         METHOD,
         missing,
         None,
-        int(fat.sum()),
+        fat.count,
         ("ring-thickness",),
     )

@@ -91,9 +91,9 @@ def corrected_mean(
         return None
     value = float(np.linalg.solve(whole, sides.sum(axis=0))[0])
     weights = draw_weights(blocks, generator)
-    drawn = np.tensordot(weights, squares, axes=1)
+    drawn = np.einsum("db,bij->dij", weights, squares)
     sound = np.linalg.cond(drawn) < WORST_CONDITION
-    draws = np.linalg.solve(drawn[sound], np.tensordot(weights, sides, axes=1)[sound][..., None])[:, 0, 0]
+    draws = np.linalg.solve(drawn[sound], np.einsum("db,bi->di", weights, sides)[sound][..., None])[:, 0, 0]
     return CorrectedMean(value, interval(value, draws, blocks.n_blocks), int(np.count_nonzero(used)))
 
 

@@ -16,7 +16,9 @@ from heliotrope.domain.images import LabelMap
 from heliotrope.domain.whole_body import inventory_compartment
 
 Box = tuple[slice, slice, slice]
-"""Part of an image: first and last voxel along every axis."""
+"""Part of an image: a range of voxels along every axis."""
+NOWHERE: Box = (slice(0, 0), slice(0, 0), slice(0, 0))
+"""The box of what is not drawn."""
 
 _PARTS_OF_BONE = frozenset({"bone_cortex", "bone_marrow"})
 

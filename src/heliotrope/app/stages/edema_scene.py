@@ -14,9 +14,9 @@ from heliotrope.domain.errors import GeometryError, OptionError, QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import ParametricMap, Volume
 from heliotrope.domain.study import Study
+from heliotrope.measure.cores import Cores
 from heliotrope.measure.edema_mask import fat_interface
 from heliotrope.measure.edema_reference import RelativeSignal, SiteRatio, ratio_from_vial, relative_signal
-from heliotrope.measure.cores import Cores
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import RegionIndex, index_regions, is_lean
 

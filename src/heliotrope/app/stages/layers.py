@@ -175,5 +175,5 @@ def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: Para
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 7, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
+    Stage("layers", 8, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
 )
