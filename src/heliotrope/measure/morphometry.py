@@ -141,9 +141,9 @@ class _Drawn:
         slices = np.moveaxis(self.mask, self.axis, 0)
         for n, axis in enumerate(self.within, start=1):
             if self.count and self.box[axis].start == 0:
-                found |= slices.take(0, axis=n).any(axis=1)
+                found |= np.any(np.take(slices, 0, axis=n), axis=1)
             if self.box[axis].stop == self.grid.shape[axis]:
-                found |= slices.take(-1, axis=n).any(axis=1)
+                found |= np.any(np.take(slices, -1, axis=n), axis=1)
         return self.by_slice(found)
 
     @property

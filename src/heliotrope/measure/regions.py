@@ -40,7 +40,7 @@ class RegionIndex:
     @cached_property
     def _boxes(self) -> Mapping[int, Box]:
         found = ndimage.find_objects(self.labels.labels)
-        return {number: box for number, box in enumerate(found, start=1) if box is not None}
+        return {n: (box[0], box[1], box[2]) for n, box in enumerate(found, start=1) if box is not None}
 
     def box(self, region: Region, margin: int = 0) -> Box | None:
         """Smallest box around a region, with a margin of voxels within the image; None where nothing is drawn."""
