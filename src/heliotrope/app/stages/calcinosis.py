@@ -73,8 +73,8 @@ QUANTITIES = (
         "Tissue plane of calcinosis",
         Unit.ONE,
         "Code of the tissue plane a calcified voxel lies in: 1 cutaneous, 2 subcutaneous, 3 fascial, 4 intermuscular, "
-        "5 intramuscular, 7 mixed, 8 superficial, 9 deep; 0 none. Calcium grown onto bone is not counted and has no code. "
-        "A code, not an amount.",
+        "5 intramuscular, 7 mixed, 8 superficial, 9 deep; 0 none. Calcium grown onto bone is not counted and has no "
+        "code. A code, not an amount.",
     ),
     Quantity(
         "calcinosis_excluded_volume",
