@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import shutil
 import subprocess
@@ -255,3 +256,34 @@ def test_a_volume_in_any_orientation_comes_back_to_its_place(
         assert float(np.abs(home - np.rint(home)).max()) < 1e-3
         cells = np.rint(home).astype(int)
         np.testing.assert_array_equal(np.asarray(back.data), np.asarray(volume.data)[tuple(np.moveaxis(cells, -1, 0))])
+
+
+def _parametric(value: float) -> ParametricMap:
+    grid = Grid.from_spacing((6, 5, 4), (1.0, 1.0, 4.0))
+    values = np.full(grid.shape, value, dtype=np.float32)
+    return ParametricMap("water_t2", values, np.ones(grid.shape, dtype=bool), grid, Unit.MILLISECOND, "test/1")
+
+
+def test_an_image_that_an_earlier_run_wrote_alike_is_taken_over(tmp_path: Path) -> None:
+    """Another packing of the same image tells that its bytes were taken over."""
+    earlier, fresh = tmp_path / "earlier.nii.gz", tmp_path / "fresh.nii.gz"
+    nifti.write_map(earlier, _parametric(35.0))
+    earlier.write_bytes(gzip.compress(gzip.decompress(earlier.read_bytes()), compresslevel=1, mtime=7))
+    nifti.write_map(fresh, _parametric(35.0), earlier=earlier)
+    assert fresh.read_bytes() == earlier.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["other values", "cut short", "forged ending", "absent"])
+def test_an_earlier_image_that_holds_anything_else_is_not_taken_over(tmp_path: Path, kind: str) -> None:
+    earlier, fresh, alone = (tmp_path / f"{name}.nii.gz" for name in ("earlier", "fresh", "alone"))
+    nifti.write_map(alone, _parametric(35.0))
+    good = alone.read_bytes()
+    if kind == "other values":
+        nifti.write_map(earlier, _parametric(36.0))
+    elif kind == "cut short":
+        earlier.write_bytes(good[:-20])
+    elif kind == "forged ending":
+        nifti.write_map(earlier, _parametric(36.0))
+        earlier.write_bytes(earlier.read_bytes()[:-8] + good[-8:])
+    nifti.write_map(fresh, _parametric(35.0), earlier=earlier)
+    assert fresh.read_bytes() == good

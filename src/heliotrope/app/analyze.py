@@ -128,7 +128,7 @@ def analyze_study(
     status = _status(run)
     document = result_to_plain(result, status=status, failures=run.failures, show_identifiers=options.show_identifiers)
     with output_folder.publishing(out) as fresh:
-        _write(fresh, result, document, show_identifiers=options.show_identifiers)
+        _write(fresh, result, document, earlier=out, show_identifiers=options.show_identifiers)
         _write_run_record(fresh, run, options, started, now())
     return Outcome(out, status, run, document)
 
@@ -163,21 +163,24 @@ def _provenance(options: AnalyzeOptions, started: datetime) -> dict[str, str]:
     }
 
 
-def _write(folder: Path, result: AnalysisResult, document: dict[str, Any], *, show_identifiers: bool) -> None:
-    maps = folder / "maps"
-    maps.mkdir()
+def _write(
+    folder: Path, result: AnalysisResult, document: dict[str, Any], *, earlier: Path, show_identifiers: bool
+) -> None:
+    """Write the results of a run to `folder`; images that the `earlier` run wrote alike are not packed again."""
+    (folder / "maps").mkdir()
     for name, item in result.maps.items():
-        nifti.write_map(maps / f"{name}.nii.gz", item)
+        file = f"maps/{name}.nii.gz"
+        nifti.write_map(folder / file, item, earlier=earlier / file)
     if result.labels is not None:
         nifti.write_labels(folder / "labels.nii.gz", result.labels)
         _write_json(folder / "labels.json", codec.legend_to_plain(result.labels.legend))
         if "labels" in result.backgrounds:
-            nifti.write_volume(folder / LABELED_IMAGE, result.backgrounds["labels"])
+            nifti.write_volume(folder / LABELED_IMAGE, result.backgrounds["labels"], earlier=earlier / LABELED_IMAGE)
     for name, labels in result.further_labels.items():
         nifti.write_labels(folder / further_labels_file(name), labels)
     for name, file in IMAGES_BESIDE.values():
         if name in result.backgrounds:
-            nifti.write_volume(folder / file, result.backgrounds[name])
+            nifti.write_volume(folder / file, result.backgrounds[name], earlier=earlier / file)
     (folder / "measurements.csv").write_text(
         tables.measurements_to_csv(result.measurements), encoding="utf-8", newline=""
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,20 +49,28 @@ def nifti_stem(name: str) -> str:
     return name[: -len(".nii.gz")] if lower.endswith(".nii.gz") else name[: -len(".nii")]
 
 
-def write_volume(path: Path, volume: Volume) -> Path:
-    """Write a signal image (float32, or complex64; CT in whole HU as int16) as NIfTI; ``.nii.gz`` is compressed."""
+def write_volume(path: Path, volume: Volume, *, earlier: Path | None = None) -> Path:
+    """Write a signal image (float32, or complex64; CT in whole HU as int16) as NIfTI; ``.nii.gz`` is compressed.
+
+    Parameters
+    ----------
+    path : Path
+    volume : Volume
+    earlier : Path or None
+        File of an earlier run; where it holds the same image, its bytes are taken over instead of packing it again.
+    """
     if volume.unit is Unit.HOUNSFIELD:
         limits = np.iinfo(np.int16)
         whole = np.clip(np.rint(volume.data), limits.min, limits.max).astype(np.int16)
-        return _write(path, whole, volume.grid, volume.unit.value)
+        return _write(path, whole, volume.grid, volume.unit.value, earlier)
     kind = np.complex64 if np.iscomplexobj(volume.data) else np.float32
-    return _write(path, np.asarray(volume.data, dtype=kind), volume.grid, volume.unit.value)
+    return _write(path, np.asarray(volume.data, dtype=kind), volume.grid, volume.unit.value, earlier)
 
 
-def write_map(path: Path, parametric_map: ParametricMap) -> Path:
-    """Write a parametric map as float32 NIfTI, NaN where it is not valid."""
+def write_map(path: Path, parametric_map: ParametricMap, *, earlier: Path | None = None) -> Path:
+    """Write a parametric map as float32 NIfTI, NaN where it is not valid; `earlier` as in `write_volume`."""
     name = f"{parametric_map.quantity} {parametric_map.unit.value}"
-    return _write(path, parametric_map.values.astype(np.float32, copy=False), parametric_map.grid, name)
+    return _write(path, parametric_map.values.astype(np.float32, copy=False), parametric_map.grid, name, earlier)
 
 
 def write_labels(path: Path, labels: LabelMap, *, legend_path: Path | None = None) -> tuple[Path, Path]:
@@ -92,7 +101,7 @@ def region_entry(region: Region) -> dict[str, Any]:
     return entry
 
 
-def _write(path: Path, data: NDArray[np.generic], grid: Grid, description: str) -> Path:
+def _write(path: Path, data: NDArray[np.generic], grid: Grid, description: str, earlier: Path | None = None) -> Path:
     path = Path(path)
     if not is_nifti_name(path.name):
         raise InputError(f"image name {path.suffix!r}: .nii or .nii.gz needed", hint="name the file .nii.gz")
@@ -107,8 +116,24 @@ def _write(path: Path, data: NDArray[np.generic], grid: Grid, description: str) 
     image.set_qform(affine, code=1 if np.abs(axes.T @ axes - np.eye(3)).max() < _SHEAR_TOLERANCE else 0)
     content = image.to_bytes()
     if path.name.lower().endswith(".gz"):
-        content = gzip.compress(content, compresslevel=6, mtime=0)
+        content = _packed_before(content, earlier) or gzip.compress(content, compresslevel=6, mtime=0)
     return write_bytes(path, content)
+
+
+def _packed_before(content: bytes, earlier: Path | None) -> bytes | None:
+    """Bytes of a packed file that unpack to just `content`; None for another file or none."""
+    try:
+        packed = b"" if earlier is None else earlier.read_bytes()
+    except OSError:
+        return None
+    # a packed file ends in checksum and length of what it holds: most others need not be unpacked
+    if packed[-8:] != struct.pack("<II", zlib.crc32(content), len(content) & 0xFFFFFFFF):
+        return None
+    try:
+        unpacked = zlib.decompressobj(wbits=31).decompress(packed, len(content) + 1)
+    except zlib.error:
+        return None
+    return packed if unpacked == content else None
 
 
 def open_nifti(path: Path | None, content: bytes | None = None) -> Any:
