@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -19,6 +20,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 from heliotrope.domain.study import Acquisition, Modality, Role
 from heliotrope.io import nifti, read_study
+from heliotrope.report import figures
 from tests.segment import limbs
 
 ONLY = ("tissues", "person-labels", "measurements")
@@ -115,6 +117,42 @@ def test_labels_on_another_grid_are_refused_and_leave_no_revision(result: Path, 
     with pytest.raises(GeometryError, match="20 mm away"):
         relabel(result, path, study_path=None, by=None, progress=_silent)
     assert not list((result / "revisions").glob("001*"))
+
+
+def test_the_image_under_corrected_labels_is_the_one_they_were_drawn_on(study_path: Path, tmp_path: Path) -> None:
+    """A T1 series of the same grid stands before the echoes from which the tissues are drawn."""
+    study = tmp_path / "study"
+    shutil.copytree(study_path, study)
+    nifti.write_volume(study / "a-t1.nii.gz", limbs.t1_weighted(limbs.draw(spacing_mm=2.5, slices=2)))
+    nifti.write_sidecar(study / "a-t1.nii.gz", Acquisition(modality=Modality.MR), role=Role.T1, synthetic=True)
+    out = tmp_path / "result"
+    analyze_study(read_study(study), out, AnalyzeOptions(only=ONLY), progress=_silent)
+    image = (out / "image.nii.gz").read_bytes()
+    relabel(out, _corrected(out, tmp_path), study_path=study, by=None, progress=_silent)
+    assert (out / "image.nii.gz").read_bytes() == image
+
+
+def test_pictures_that_show_no_corrected_label_are_not_drawn_again(
+    result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two slices the corrected one is drawn again and the other is not."""
+    labels = nifti.read_labels(result / "labels.nii.gz", result / "labels.json")
+    values = np.array(labels.labels)
+    first = values[:, :, 0]
+    first[labels.mask_where(structure="muscle", side=Side.LEFT)[:, :, 0]] = next(
+        n for n, r in labels.legend.items() if r == Region("intermuscular_fat", Side.LEFT)
+    )
+    corrected = tmp_path / "first-slice.nii.gz"
+    nifti.write_labels(corrected, LabelMap(values, labels.grid, labels.legend, "person"))
+    drawn: list[object] = []
+    encode = figures.encode
+    monkeypatch.setattr(figures, "encode", lambda canvas: drawn.append(canvas) or encode(canvas))
+    relabel(result, corrected, study_path=None, by=None, progress=_silent)
+    first_time = len(drawn)
+    page = (result / "report.html").read_text(encoding="utf-8")
+    relabel(result, corrected, study_path=None, by=None, progress=_silent)
+    assert 0 < first_time < page.count("data:image/png")
+    assert len(drawn) == first_time
 
 
 def test_labels_of_another_shape_name_both_shapes(study_path: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from heliotrope.app.result_document import IMAGES_BESIDE, LABELED_IMAGE, further
 from heliotrope.app.stage import Stage
 from heliotrope.app.stages.labels import PERSON_LABELS, with_engine
 from heliotrope.app.stations import StationReader, on_one_stretch, placed_in_order, with_stations
-from heliotrope.app.store import StageStore
+from heliotrope.app.store import PictureStore, StageStore
 from heliotrope.domain.errors import StudyError
 from heliotrope.domain.result import AnalysisResult
 from heliotrope.domain.study import FileOutcome, Role, Study
@@ -166,7 +166,7 @@ def _provenance(options: AnalyzeOptions, started: datetime) -> dict[str, str]:
 def _write(
     folder: Path, result: AnalysisResult, document: dict[str, Any], *, earlier: Path, show_identifiers: bool
 ) -> None:
-    """Write the results of a run to `folder`; images that the `earlier` run wrote alike are not packed again."""
+    """Write the results of a run to `folder`; images and pictures that the `earlier` run wrote alike are taken over."""
     (folder / "maps").mkdir()
     for name, item in result.maps.items():
         file = f"maps/{name}.nii.gz"
@@ -184,7 +184,10 @@ def _write(
     (folder / "measurements.csv").write_text(
         tables.measurements_to_csv(result.measurements), encoding="utf-8", newline=""
     )
-    page = report.to_html(report.build(result, show_identifiers=show_identifiers))
+    album = PictureStore(earlier / output_folder.PICTURES_FOLDER)
+    with report.taking_from(album):
+        page = report.to_html(report.build(result, show_identifiers=show_identifiers))
+    album.forget_unused()
     (folder / "report.html").write_text(page, encoding="utf-8")
     _write_json(folder / "result.json", document)
 

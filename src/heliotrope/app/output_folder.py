@@ -16,6 +16,8 @@ MARKER = "run.json"
 """Written last; its presence says that the folder holds one whole run."""
 
 STAGES_FOLDER = ".stages"
+PICTURES_FOLDER = ".pictures"
+"""Pictures of the report by what they show; like the stages, kept so that a later run need not make them again."""
 
 
 def prepare(folder: Path) -> None:

@@ -100,7 +100,7 @@ def _read_object(path: Path, study: Study) -> tuple[LabelMap, Series]:
 def _drawn_on(grid: Grid, study: Study) -> Series:
     candidates = [series for series in study.series if series.grid is not None]
     for series in candidates:
-        if series.grid is not None and _agree(grid, series.grid):
+        if series.grid is not None and have_one_grid(grid, series.grid):
             return series
     alike = [s for s in candidates if s.grid is not None and s.grid.shape == grid.shape]
     if alike and alike[0].grid is not None:
@@ -112,7 +112,7 @@ def _drawn_on(grid: Grid, study: Study) -> Series:
     raise GeometryError(message, hint="draw or resample the labels on one of the study's images", code="E_LABELS_GRID")
 
 
-def _agree(first: Grid, second: Grid) -> bool:
+def have_one_grid(first: Grid, second: Grid) -> bool:
     """The same voxels at the same places; a label file states no frame of reference."""
     return first.shape == second.shape and first.corner_distance_mm(second) <= GRID_TOLERANCE_MM
 

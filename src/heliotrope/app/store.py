@@ -8,11 +8,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import heliotrope
 from heliotrope.app import codec
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.stage import Stage, StageOutput
@@ -143,6 +145,53 @@ class StageStore:
         for entry in self._folder.iterdir():
             if entry.name not in names:
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+class PictureStore:
+    """Pictures of a report under one folder, by the hash of what they show, the program and its libraries.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when the first picture is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._used: set[str] = set()
+
+    def find(self, key: str) -> bytes | None:
+        """Return a kept picture, or None; a damaged one counts as absent."""
+        try:
+            digest, _, png = self._file(key).read_bytes().partition(b"\n")
+        except OSError:
+            return None
+        return png if digest == _digest(png) else None
+
+    def keep(self, key: str, png: bytes) -> None:
+        """Write a picture, after the hash of its bytes."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._file(key).write_bytes(_digest(png) + b"\n" + png)
+
+    def forget_unused(self) -> None:
+        """Drop pictures that were neither found nor kept since this store was opened."""
+        if self._folder.is_dir():
+            for entry in self._folder.iterdir():
+                if entry.name not in self._used:
+                    entry.unlink(missing_ok=True)
+
+    def _file(self, key: str) -> Path:
+        made_by = [heliotrope.__version__, *(metadata.version(name) for name in _DRAWN_BY)]
+        name = hashlib.sha256("|".join([key, *made_by]).encode()).hexdigest()[:40]
+        self._used.add(name)
+        return self._folder / name
+
+
+_DRAWN_BY = ("matplotlib", "pillow", "contourpy")
+
+
+def _digest(png: bytes) -> bytes:
+    return hashlib.sha256(png).hexdigest().encode()
 
 
 def _grid_to_plain(grid: Grid) -> dict[str, Any]:

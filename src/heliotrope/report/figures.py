@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from heliotrope.domain.units import Unit
+from heliotrope.report.album import current_album, key_of
 from heliotrope.report.display import SliceView, Window, gray_window, scale_bar_cm
 from heliotrope.report.document import Picture
 from heliotrope.report.palette import Scale
@@ -91,6 +92,27 @@ class Rule:
     text: str
 
 
+def drawn_once(draw: Callable[[], Canvas], *content: object) -> tuple[bytes, int, int]:
+    """A picture out of the album of this report, else drawn and packed; bytes, width and height.
+
+    Parameters
+    ----------
+    draw : callable
+    *content : arrays and values
+        All that the picture depends on, as `key_of` takes it.
+    """
+    album = current_album()
+    if album is None:
+        return encode(draw())
+    key = key_of(*content)
+    png = album.find(key)
+    if png is None:
+        png = encode(draw())[0]
+        album.keep(key, png)
+    with Image.open(io.BytesIO(png)) as image:
+        return png, image.width, image.height
+
+
 def encode(canvas: Canvas) -> tuple[bytes, int, int]:
     """Draw, and pack as PNG with an adaptive palette; bytes, width and height."""
     agg = FigureCanvasAgg(canvas)
@@ -157,8 +179,44 @@ def draw_slice(
     scaled : bool
         False where the pixel size is not known: no scale bar.
     """
-    low, high = levels or gray_window(background)
-    gray = _crop(_real(view.cut(background, index)), window)
+    shown = _Shown(
+        gray=_real(_crop(view.cut(background, index), window)),
+        levels=levels or gray_window(background),
+        values=None if overlay is None else _crop(view.cut(overlay.values, index), window),
+        scale=None if overlay is None else overlay.scale,
+        labels=None if outlines is None else _crop(view.cut(outlines.labels, index), window),
+        regions=() if outlines is None else outlines.regions,
+    )
+    marks = (tuple(markers), tuple(rules), text, synthetic, scaled)
+    content = ("slice", *vars(shown).values(), view, index, window, *marks)
+    png, width, height = drawn_once(lambda: _slice_canvas(shown, view, index, window, *marks), *content)
+    return Picture(png, alt, width, height)
+
+
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What one slice shows within its window: arrays (row, column), and how they are drawn."""
+
+    gray: NDArray[np.float64]
+    levels: tuple[float, float]
+    values: NDArray[np.generic] | None
+    scale: Scale | None
+    labels: NDArray[np.generic] | None
+    regions: tuple[Outline, ...]
+
+
+def _slice_canvas(
+    shown: _Shown,
+    view: SliceView,
+    index: int,
+    window: Window,
+    markers: Sequence[Marker],
+    rules: Sequence[Rule],
+    text: str,
+    synthetic: bool,
+    scaled: bool,
+) -> Canvas:
+    gray, (low, high) = shown.gray, shown.levels
     rows, columns = gray.shape
     width_mm, height_mm = columns * view.column_mm, rows * view.row_mm
     height_px = PICTURE_WIDTH_PX * height_mm / width_mm
@@ -173,12 +231,12 @@ def draw_slice(
     axes.set_axis_off()
     extent = (0.0, width_mm, height_mm, 0.0)
     axes.imshow(gray, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="bilinear", aspect="equal")
-    if overlay is not None:
-        shown = np.ma.masked_invalid(_crop(view.cut(overlay.values, index), window))
-        norm = Normalize(overlay.scale.low, overlay.scale.high)
-        axes.imshow(shown, cmap=overlay.scale.color_map, norm=norm, extent=extent, interpolation="nearest")
-    if outlines is not None:
-        _draw_outlines(axes, _crop(view.cut(outlines.labels, index), window), outlines.regions, view)
+    if shown.values is not None and shown.scale is not None:
+        norm = Normalize(shown.scale.low, shown.scale.high)
+        values = np.ma.masked_invalid(shown.values)
+        axes.imshow(values, cmap=shown.scale.color_map, norm=norm, extent=extent, interpolation="nearest")
+    if shown.labels is not None:
+        _draw_outlines(axes, shown.labels, shown.regions, view)
     for marker in markers:
         _draw_marker(axes, marker, view, index, window)
     for rule in rules:
@@ -196,8 +254,7 @@ def draw_slice(
             axes, 0.5, 0.5, "SYNTHETIC", ha="center", va="center", fontsize=30, rotation=20, alpha=0.22, path_effects=[]
         )
         _write(axes, 0.988, 0.975, "SYNTHETIC", ha="right", va="top", fontweight="bold")
-    png, width, height = encode(canvas)
-    return Picture(png, alt, width, height)
+    return canvas
 
 
 def _draw_outlines(axes: Any, labels: NDArray[np.generic], regions: Sequence[Outline], view: SliceView) -> None:
@@ -291,20 +348,36 @@ def _draw_bar(axes: Any, width_mm: float, height_mm: float) -> None:
 
 def draw_scale(scale: Scale, unit: Unit, title: str, *, below: bool, above: bool) -> Picture:
     """Horizontal color bar with title and unit; pointed ends where values lie outside the range."""
+    labels = [number_text(float(tick), unit) for tick in _ticks(scale)]
+    symbol = unit_symbol(unit)
+    png, width, height = drawn_once(
+        lambda: _scale_canvas(scale, labels, f"{title} [{symbol}]" if symbol else title, below=below, above=above),
+        "scale",
+        scale,
+        labels,
+        title,
+        symbol,
+        below,
+        above,
+    )
+    alt = f"Color scale of {title} from {labels[0]} to {labels[-1]} {symbol}".strip()
+    return Picture(png, alt, width, height)
+
+
+def _ticks(scale: Scale) -> NDArray[np.float64]:
+    return np.linspace(scale.low, scale.high, 5)
+
+
+def _scale_canvas(scale: Scale, labels: list[str], title: str, *, below: bool, above: bool) -> Canvas:
     canvas = Canvas(figsize=(5.6, 0.62), dpi=_DPI, facecolor="white")
     axes = canvas.add_axes((0.04, 0.60, 0.92, 0.30))
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
     mappable = ScalarMappable(Normalize(scale.low, scale.high), colormaps[scale.color_map])
     bar = canvas.colorbar(mappable, cax=axes, orientation="horizontal", extend=extend[(below, above)])
-    ticks = np.linspace(scale.low, scale.high, 5)
-    labels = [number_text(float(tick), unit) for tick in ticks]
-    bar.set_ticks(ticks.tolist(), labels=labels)
+    bar.set_ticks(_ticks(scale).tolist(), labels=labels)
     bar.ax.tick_params(labelsize=8, length=3)
-    symbol = unit_symbol(unit)
-    bar.set_label(f"{title} [{symbol}]" if symbol else title, fontsize=8, labelpad=1)
-    png, width, height = encode(canvas)
-    alt = f"Color scale of {title} from {labels[0]} to {labels[-1]} {symbol}".strip()
-    return Picture(png, alt, width, height)
+    bar.set_label(title, fontsize=8, labelpad=1)
+    return canvas
 
 
 def draw_projection(

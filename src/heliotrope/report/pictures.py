@@ -235,7 +235,7 @@ def _shown(view: SliceView, chosen: tuple[int, ...]) -> str:
 def _numbers_by_side(labels: LabelMap, structure: str) -> tuple[tuple[int, ...], ...]:
     """Label numbers of a structure, one group per side, whatever their level."""
     groups: dict[str, list[int]] = {}
-    for number, region in labels.legend.items():
+    for number, region in sorted(labels.legend.items()):
         if region.structure == structure:
             groups.setdefault(region.side or "", []).append(number)
     return tuple(tuple(numbers) for numbers in groups.values())
@@ -243,7 +243,7 @@ def _numbers_by_side(labels: LabelMap, structure: str) -> tuple[tuple[int, ...],
 
 def label_numbers(labels: LabelMap, region: Region) -> tuple[int, ...]:
     """Label numbers of a region."""
-    return tuple(number for number, named in labels.legend.items() if named == region)
+    return tuple(number for number, named in sorted(labels.legend.items()) if named == region)
 
 
 def region_outlines(labels: LabelMap) -> Outlines:

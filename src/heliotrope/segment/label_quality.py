@@ -72,7 +72,8 @@ def _titles(regions: list[Region]) -> str:
 
 
 def _field_of_view(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
-    cut = [region for number, region in sorted(labels.legend.items()) if number in _border_numbers(values)]
+    at_border = _border_numbers(values)
+    cut = [region for number, region in sorted(labels.legend.items()) if number in at_border]
     if not cut:
         return QualityCheck("label-field-of-view", True, "No region is cut by the edge of the image within a slice.")
     return QualityCheck(
@@ -87,13 +88,13 @@ def _is_muscle(region: Region) -> bool:
 
 def _pieces(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
     scattered: list[Region] = []
+    boxes = dict(enumerate(ndimage.find_objects(values), start=1))
     for number, region in sorted(labels.legend.items()):
-        if STRUCTURES[region.structure].kind is not StructureKind.MUSCLE:
+        box = boxes.get(number)
+        if box is None or STRUCTURES[region.structure].kind is not StructureKind.MUSCLE:
             continue
-        mask = values == number
+        mask = values[box] == number
         total = int(np.count_nonzero(mask))
-        if total == 0:
-            continue
         pieces, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
         largest = int(np.bincount(pieces.ravel())[1:].max())
         if total - largest > ISLAND_SHARE * total:

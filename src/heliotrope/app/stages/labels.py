@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heliotrope.app.earlier_labels import carry_to_visit, read_earlier_visit, require_tissues, robust_images
 from heliotrope.app.engines import Segmenter
-from heliotrope.app.person_labels import merged, read_person_labels
+from heliotrope.app.person_labels import have_one_grid, merged, read_person_labels
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.app.stages.fat_fraction import InputKind, choose_input
 from heliotrope.app.stages.muscles import ROLES as IMAGES_OF_ANATOMY
@@ -231,11 +231,14 @@ def _run_person(given: StageInput) -> StageOutput:
         return StageOutput(sentence="")
     person, series = read_person_labels(Path(given.options.labels), given.study)
     labels = merged(person, given.labels)
-    shown = given.read_volume(series)
+    # labels that were corrected on the image of the automatic ones keep it, whichever series has that grid too
+    automatic = given.backgrounds.get("labels")
+    kept = automatic is not None and have_one_grid(automatic.grid, labels.grid)
+    shown = automatic if automatic is not None and kept else _background(given.read_volume(series))
     return StageOutput(
         sentence="Labels drawn or corrected by a person took the place of the automatic ones.",
         labels=labels,
-        backgrounds={"labels": _background(shown)},
+        backgrounds={"labels": shown},
         quality=check_labels(labels),
     )
 
@@ -323,7 +326,7 @@ STAGES: tuple[Stage, ...] = (
     *MUSCLE_STAGES,
     Stage(
         PERSON_LABELS,
-        3,
+        4,
         (),
         _select_any,
         _run_person,
