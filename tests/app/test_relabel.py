@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from matplotlib.figure import Figure as Canvas
 
 from heliotrope.app.analyze import analyze_study
 from heliotrope.app.options import AnalyzeOptions
@@ -144,9 +145,14 @@ def test_pictures_that_show_no_corrected_label_are_not_drawn_again(
     )
     corrected = tmp_path / "first-slice.nii.gz"
     nifti.write_labels(corrected, LabelMap(values, labels.grid, labels.legend, "person"))
-    drawn: list[object] = []
+    drawn: list[Canvas] = []
     encode = figures.encode
-    monkeypatch.setattr(figures, "encode", lambda canvas: drawn.append(canvas) or encode(canvas))
+
+    def counted(canvas: Canvas) -> tuple[bytes, int, int]:
+        drawn.append(canvas)
+        return encode(canvas)
+
+    monkeypatch.setattr(figures, "encode", counted)
     relabel(result, corrected, study_path=None, by=None, progress=_silent)
     first_time = len(drawn)
     page = (result / "report.html").read_text(encoding="utf-8")
