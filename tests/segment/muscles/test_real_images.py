@@ -10,7 +10,6 @@ from training.muscle_network.evaluate import compare, swapped
 
 from heliotrope.backends.muscle_network import load_muscle_network
 from heliotrope.domain.errors import QualityRefusal
-from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.io import nifti
 from heliotrope.segment.axial import AxialFrame
@@ -29,12 +28,7 @@ MEASURED = {
 
 def every(volume: Volume, slices: slice) -> Volume:
     """Some slices of a volume, where they lie."""
-    chosen = range(volume.grid.shape[2])[slices]
-    matrix = volume.grid.matrix
-    matrix[:3, 3] += matrix[:3, 2] * chosen[0]
-    matrix[:3, 2] *= chosen.step
-    data = np.asarray(volume.data)[:, :, slices]
-    return Volume(data, Grid.from_matrix(data.shape, matrix))
+    return volume.part((slice(None), slice(None), slices))
 
 
 def test_muscles_of_a_real_thigh_agree_with_another_network(shared_data: Path) -> None:
