@@ -181,13 +181,8 @@ def _fullest(signal: NDArray[np.float32], axis: int) -> int:
 
 
 def _plane(signal: NDArray[np.float32], grid: Grid, axis: int, k: int) -> Volume:
-    matrix = grid.matrix
-    index = np.zeros(3)
-    index[axis] = k
-    matrix[:3, 3] = grid.positions_mm(index)
-    shape = [1 if a == axis else n for a, n in enumerate(grid.shape)]
-    plane = np.ascontiguousarray(np.take(signal, [k], axis=axis))
-    return Volume(plane, Grid.from_matrix(tuple(shape), matrix, grid.frame_of_reference_uid))
+    index = tuple(slice(k, k + 1) if a == axis else slice(None) for a in range(3))
+    return Volume(np.ascontiguousarray(signal[index]), grid.part(index))
 
 
 STAGES: tuple[Stage, ...] = (Stage("stations", 2, QUANTITIES, _select, _run),)
