@@ -16,7 +16,7 @@ from heliotrope.segment.calcium.places import Place
 from tests.segment.calcium.scenes import Scene
 
 
-def limb_with_a_ball(radius_mm: float, excess_hu: float) -> Volume:
+def limb_with_a_ball(radius_mm: float, excess_hu: float, seed: int = 0) -> Volume:
     """A round limb of muscle in fat with a bone, and a blurred ball of calcium in the muscle."""
     grid = Grid.from_spacing((120, 120, 40), (1.0, 1.0, 1.0))
     x, y, z = np.indices(grid.shape).astype(np.float32)
@@ -31,7 +31,7 @@ def limb_with_a_ball(radius_mm: float, excess_hu: float) -> Volume:
     if radius_mm:
         distance = np.sqrt((x - 80) ** 2 + (y - 60) ** 2 + (z - 20) ** 2)
         data += excess_hu * np.clip(radius_mm - distance + 0.5, 0, 1)
-    return Volume(data + np.random.default_rng(0).normal(0, 8, grid.shape).astype(np.float32), grid, Unit.HOUNSFIELD)
+    return Volume(data + np.random.default_rng(seed).normal(0, 8, grid.shape).astype(np.float32), grid, Unit.HOUNSFIELD)
 
 
 def test_mass_of_a_ball_is_its_volume_times_its_concentration() -> None:
@@ -43,6 +43,30 @@ def test_mass_of_a_ball_is_its_volume_times_its_concentration() -> None:
     assert burden[0].mass_mg == pytest.approx(truth, rel=0.05)
     assert burden[0].volume_mm3 == pytest.approx(4 / 3 * np.pi * 125, rel=0.08)
     assert burden[0].mass_ci95_mg[0] < truth < burden[0].mass_ci95_mg[1]
+
+
+def test_thresholded_volume_moves_with_noise_as_its_interval_says() -> None:
+    """White noise: the interval, made for correlated noise, is at most a few times too wide."""
+    calibration = HydroxyapatiteCalibration(1.5, "test", True)
+    scans = [find_calcinosis(limb_with_a_ball(5.0, 160.0, seed)) for seed in range(6)]
+    burdens = [burden for found in scans for burden in measure_calcium(found, calibration)]
+    spread = float(np.std([b.threshold_volume_mm3 for b in burdens], ddof=1))
+    stated = float(np.mean([b.threshold_volume_sd_mm3 for b in burdens]))
+    assert len(burdens) == len(scans)
+    assert 0.7 * spread < stated < 5.0 * spread
+
+
+def test_every_amount_has_an_interval_that_holds_it() -> None:
+    found = find_calcinosis(limb_with_a_ball(5.0, 450.0))
+    calibration = HydroxyapatiteCalibration(1.5, "test", True)
+    places = {c.number: Place((), None, "limb", None) for c in found.components}
+    rows = summarize_calcium(found, measure_calcium(found, calibration), calibration, places)
+    amounts = [row for row in rows if row.quantity != "calcinosis_excluded_volume"]
+    assert len(amounts) > 20
+    for row in amounts:
+        assert row.ci95 is not None, row.quantity
+        assert row.value is not None
+        assert row.ci95[0] <= row.value <= row.ci95[1]
 
 
 def test_a_limb_without_calcium_measures_zero_not_missing() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import ndtr
 
 from heliotrope.measure.calcium_background import Surroundings, background
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration
@@ -45,6 +46,8 @@ class Burden:
         Corrected for partial volume. [mm3]
     threshold_volume_mm3 : float
         Voxels above the threshold. [mm3]
+    threshold_volume_sd_mm3 : float
+        Its standard deviation by noise alone; what blur adds to thin sheets is not in it. [mm3]
     agatston : float
         Area [mm2] x weight, summed over slices and scaled to 3 mm slices.
     mean_hu, peak_hu, background_hu : float
@@ -53,6 +56,8 @@ class Burden:
         Least depth below the skin. [mm]
     skin_area_at_risk_cm2 : float
         Skin over calcium nearer than 3 mm. [cm2]
+    skin_area_ci95_cm2 : tuple of 2 floats
+        The same with the skin half a pixel farther and nearer. [cm2]
     n_voxels : int
     """
 
@@ -61,12 +66,14 @@ class Burden:
     mass_ci95_mg: tuple[float, float]
     volume_mm3: float
     threshold_volume_mm3: float
+    threshold_volume_sd_mm3: float
     agatston: float
     mean_hu: float
     peak_hu: float
     background_hu: float
     skin_distance_mm: float
     skin_area_at_risk_cm2: float
+    skin_area_ci95_cm2: tuple[float, float]
     n_voxels: int
 
 
@@ -121,6 +128,8 @@ def _measure(found: Calcinosis, component: Component, calibration: Hydroxyapatit
     noise = calibration.mass_mg(found.noise_hu * 2.0 * float(np.sqrt(roi.sum())) * voxel)
     shift = calibration.mass_mg(5.0 * float(roi.sum()) * voxel)
     half = float(np.hypot(1.96 * noise, np.hypot(1.96 * shift, MODEL_ERROR * mass)))
+    half_pixel = 0.5 * max(spacing[:2])
+    areas = [_skin_area(depth, member, spacing, SKIN_AT_RISK_MM + shift) for shift in (-half_pixel, 0.0, half_pixel)]
     below_skin = depth[member & np.isfinite(depth)]
     return Burden(
         number=component.number,
@@ -128,12 +137,14 @@ def _measure(found: Calcinosis, component: Component, calibration: Hydroxyapatit
         mass_ci95_mg=(max(mass - half, 0.0), mass + half),
         volume_mm3=volume,
         threshold_volume_mm3=float(member.sum()) * voxel,
+        threshold_volume_sd_mm3=_noise_of_count(hu[roi], found) * voxel,
         agatston=_agatston(hu, member, spacing),
         mean_hu=float(hu[member].mean()),
         peak_hu=float(hu[member].max()),
         background_hu=typical,
         skin_distance_mm=float(max(below_skin.min(), 0.0)) if below_skin.size else 0.0,
-        skin_area_at_risk_cm2=_skin_area(depth, member, spacing),
+        skin_area_at_risk_cm2=areas[1],
+        skin_area_ci95_cm2=(min(areas), max(areas)),
         n_voxels=int(member.sum()),
     )
 
@@ -168,11 +179,18 @@ def _agatston(hu: NDArray[np.float32], member: Mask, spacing: tuple[float, float
     return total * spacing[2] / 3.0
 
 
-def _skin_area(depth: NDArray[np.float32], member: Mask, spacing: Spacing) -> float:
-    """Area of skin below which calcium lies nearer than 3 mm: volume of the shallow calcium's shadow over a 1 mm
+def _noise_of_count(hu: NDArray[np.float32], found: Calcinosis) -> float:
+    """Standard deviation of the number of voxels above the threshold when noise is drawn anew."""
+    above = ndtr((hu - found.threshold_hu) / max(found.noise_hu, 1.0))
+    # correlated noise: about four voxels share one independent value
+    return float(2.0 * np.sqrt((above * (1.0 - above)).sum()))
+
+
+def _skin_area(depth: NDArray[np.float32], member: Mask, spacing: Spacing, limit_mm: float) -> float:
+    """Area of skin below which calcium lies nearer than a limit: volume of the shallow calcium's shadow over a 1 mm
     shell.
     """
-    shallow = member & (depth < SKIN_AT_RISK_MM)
+    shallow = member & (depth < limit_mm)
     if not shallow.any():
         return 0.0
     width = max(spacing[:2])

@@ -61,7 +61,7 @@ def summarize_calcium(
     for i in ranked:
         region = Region("calcification", components[i].side, f"component {components[i].number}")
         out.extend(_totals(_Group(region, (i,)), burdens, (), short=True))
-        out.extend(_split_volumes(components[i]))
+        out.extend(_split_volumes(components[i], burdens[i]))
     for reason, volume in sorted(found.excluded_mm3.items()):
         out.append(
             Measurement(
@@ -164,19 +164,22 @@ def _regions(components: tuple[Component, ...], places: Mapping[int, Place]) -> 
         yield _Group(Region("calcification", side, f"region {region}"), members)
 
 
-def _split_volumes(component: Component) -> Iterable[Measurement]:
-    """Thresholded volume by plane of a calcification that lies in more than one."""
+def _split_volumes(component: Component, burden: Burden) -> Iterable[Measurement]:
+    """Thresholded volume by plane of a calcification that lies in more than one; noise as for that many voxels."""
     if component.second_plane is None:
         return
     for plane, share in component.plane_shares.items():
         if share > 0:
+            volume = share * component.volume_mm3 / 1000.0
+            noise = 1.96 * float(np.sqrt(share)) * burden.threshold_volume_sd_mm3 / 1000.0
             yield Measurement(
                 Region("calcification", component.side, f"component {component.number}, plane {plane}"),
                 "calcinosis_threshold_volume",
                 "total",
-                share * component.volume_mm3 / 1000.0,
+                volume,
                 Unit.MILLILITER,
                 METHOD,
+                ci95=(max(volume - noise, 0.0), volume + noise),
                 evidence=("calcium-planes",),
             )
 
@@ -211,12 +214,25 @@ def _totals(
 
     yield row("calcinosis_mass", mass, Unit.MILLIGRAM, (max(mass - half, 0.0), mass + half))
     yield row("calcinosis_volume", volume, Unit.MILLILITER, (max(volume * (1 - share), 0.0), volume * (1 + share)))
-    yield row("calcinosis_threshold_volume", sum(b.threshold_volume_mm3 for b in chosen) / 1000.0, Unit.MILLILITER)
+    thresholded = sum(b.threshold_volume_mm3 for b in chosen) / 1000.0
+    noise = 1.96 * float(np.hypot.reduce([b.threshold_volume_sd_mm3 for b in chosen] or [0.0])) / 1000.0
+    yield row(
+        "calcinosis_threshold_volume",
+        thresholded,
+        Unit.MILLILITER,
+        (max(thresholded - noise, 0.0), thresholded + noise),
+    )
     if short:
         return
-    yield row("calcinosis_agatston", sum(b.agatston for b in chosen), Unit.SCORE)
-    yield row("calcinosis_count", float(len(chosen)), Unit.COUNT)
-    yield row("calcinosis_skin_at_risk", sum(b.skin_area_at_risk_cm2 for b in chosen), Unit.SQUARE_CENTIMETER)
+    # the same voxels count, so noise moves both in proportion
+    agatston = sum(b.agatston for b in chosen)
+    moved = agatston * noise / thresholded if thresholded > 0 else 0.0
+    yield row("calcinosis_agatston", agatston, Unit.SCORE, (max(agatston - moved, 0.0), agatston + moved))
+    certain = sum(b.mass_ci95_mg[0] > 0 for b in chosen)
+    yield row("calcinosis_count", float(len(chosen)), Unit.COUNT, (float(certain), float(len(chosen))))
+    areas = [[b.skin_area_ci95_cm2[0], b.skin_area_at_risk_cm2, b.skin_area_ci95_cm2[1]] for b in chosen]
+    low, area, high = np.sum(areas, axis=0).tolist() if areas else (0.0, 0.0, 0.0)
+    yield row("calcinosis_skin_at_risk", area, Unit.SQUARE_CENTIMETER, (low, high))
 
 
 def _half_width(chosen: list[Burden]) -> float:
