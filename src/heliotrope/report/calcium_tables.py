@@ -24,9 +24,11 @@ _AMOUNTS = (
 )
 GROUPS = (("plane", "By tissue plane"), ("shape", "By shape"), ("region", "By body region"), ("", "By side"))
 """First word of the level of a group of calcifications, and its heading."""
-_NO_INTERVAL = (
-    "Mass and corrected volume are followed by their 95 % interval. The other amounts have none that would be honest: "
-    "how much of thin calcium they miss or add depends on voxel size and blur."
+_INTERVALS = (
+    "Every amount is followed by its interval. Those of mass and corrected volume hold noise, background and the method's "
+    "error on phantoms; those of the volume above the threshold and the Agatston-type sum noise alone, not how much of "
+    "thin calcium they miss or add by voxel size and blur; that of the skin half a pixel; and the number reaches from the "
+    "calcifications whose mass is certain to all."
 )
 _PATTERNS, _ALL_PATTERNS = "patterns_", "patterns"
 
@@ -62,7 +64,7 @@ def burden_table(measurements: Sequence[Measurement]) -> Table | None:
         Column("Calcium"),
         *(Column(f"{title} [{units[q]}]" if units[q] else title, numeric=True) for q, title in shown),
     )
-    return Table("Calcium by tissue plane, shape, region and side", columns, tuple(body), (_NO_INTERVAL,))
+    return Table("Calcium by tissue plane, shape, region and side", columns, tuple(body), (_INTERVALS,))
 
 
 def _mass(rows: Mapping[str, Measurement]) -> float:
