@@ -25,10 +25,10 @@ _AMOUNTS = (
 GROUPS = (("plane", "By tissue plane"), ("shape", "By shape"), ("region", "By body region"), ("", "By side"))
 """First word of the level of a group of calcifications, and its heading."""
 _INTERVALS = (
-    "Every amount is followed by its interval. Those of mass and corrected volume hold noise, background and the method's "
-    "error on phantoms; those of the volume above the threshold and the Agatston-type sum noise alone, not how much of "
-    "thin calcium they miss or add by voxel size and blur; that of the skin half a pixel; and the number reaches from the "
-    "calcifications whose mass is certain to all."
+    "Every amount is followed by its interval. Those of mass and corrected volume hold noise, background and the "
+    "method's error on phantoms; those of the volume above the threshold and the Agatston-type sum noise alone, not "
+    "how much of thin calcium they miss or add by voxel size and blur; that of the skin half a pixel; and the number "
+    "reaches from the calcifications whose mass is certain to all."
 )
 _PATTERNS, _ALL_PATTERNS = "patterns_", "patterns"
 
