@@ -48,6 +48,63 @@ def test_swapped_sides_are_seen() -> None:
     assert _checks(turned)["label-sides"] is False
 
 
+def _two_limbs(**drawn: float) -> LabelMap:
+    """Two limbs with fat, bone and muscle, and regions drawn as disks at a place toward the patient's left. [mm]"""
+    sides = {Side.RIGHT: (10.0, 0), Side.LEFT: (40.0, 10)}
+    x, y = np.meshgrid(np.arange(50), np.arange(20), indexing="ij")
+    plane, legend = np.zeros((50, 20), np.uint16), {}
+    for side, (middle, first) in sides.items():
+        distance = np.hypot(x - middle, y - 10)
+        for number, (structure, radius) in enumerate((("subcutaneous_fat", 9), ("muscle", 7), ("bone", 2)), 1):
+            plane[distance < radius] = first + number
+            legend[first + number] = Region(structure, side)
+    for number, (name, place) in enumerate(drawn.items(), start=100):
+        side_name, structure = name.split("_", 1)
+        plane[np.hypot(x - place, y - 14) < 2.5] = number
+        legend[number] = Region(structure, Side(side_name))
+    values = np.repeat(plane[:, :, None], 3, axis=2)
+    return LabelMap(values, Grid.from_spacing((50, 20, 3), (1, 1, 5)), legend, "person")
+
+
+def _sides(labels: LabelMap) -> tuple[bool | None, str]:
+    return next((check.passed, check.detail) for check in check_labels(labels) if check.name == "label-sides")
+
+
+def test_a_muscle_drawn_in_the_other_limb_is_named() -> None:
+    assert _sides(_two_limbs(left_vastus_lateralis=40.0, right_vastus_lateralis=10.0))[0] is True
+    passed, detail = _sides(_two_limbs(left_vastus_lateralis=10.0))
+    assert passed is False
+    assert "left vastus lateralis" in detail
+    assert "muscle" not in detail
+
+
+def test_every_swapped_muscle_is_named_although_skin_and_fat_lie_right() -> None:
+    passed, detail = _sides(_two_limbs(left_vastus_lateralis=7.0, right_vastus_lateralis=43.0, left_gracilis=13.0))
+    assert passed is False
+    for name in ("left vastus lateralis", "right vastus lateralis", "left gracilis"):
+        assert name in detail
+
+
+def test_the_only_region_of_a_side_amid_the_other_limb_is_named() -> None:
+    labels = _two_limbs(left_vastus_lateralis=12.0)
+    values = np.where(np.isin(labels.labels, [11, 12, 13]), 0, labels.labels).astype(np.uint16)
+    legend = {n: region for n, region in labels.legend.items() if n not in (11, 12, 13)}
+    passed, detail = _sides(LabelMap(values, labels.grid, legend, "person"))
+    assert passed is False
+    assert "left vastus lateralis" in detail
+
+
+@pytest.mark.parametrize("codes", [(0, 1, 2), (2, 0, 1)])
+def test_sides_are_told_on_any_order_of_the_stored_axes(codes: tuple[int, int, int]) -> None:
+    labels = _two_limbs(right_gracilis=36.0)
+    turned = labels.grid.matrix[:, [*codes, 3]]
+    values = np.moveaxis(labels.labels, codes, (0, 1, 2))
+    grid = Grid.from_matrix((values.shape[0], values.shape[1], values.shape[2]), turned)
+    passed, detail = _sides(LabelMap(values, grid, labels.legend, "person"))
+    assert passed is False
+    assert "right gracilis" in detail
+
+
 @pytest.mark.parametrize(("number", "at"), [(3, (2, 2)), (13, (38, 2))])
 def test_an_island_of_a_muscle_is_seen(number: int, at: tuple[int, int]) -> None:
     values = _values()

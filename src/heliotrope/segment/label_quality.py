@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,8 @@ HOLE_SHARE = 0.02
 """Share of a muscle's volume in holes without any label that is worth a word. Project rule."""
 LARGEST_SIDE_RATIO = 2.5
 """Muscle volume of one side over the other beyond which sizes are implausible. Project rule."""
+_FRAME_OF_LIMB = frozenset({"skin", "subcutaneous_fat", "bone", "bone_cortex", "bone_marrow"})
+"""What tells where a limb is, whatever muscle was drawn in it."""
 
 
 def check_labels(labels: LabelMap) -> tuple[QualityCheck, ...]:
@@ -39,7 +43,7 @@ def check_labels(labels: LabelMap) -> tuple[QualityCheck, ...]:
         _field_of_view(labels, values),
         _pieces(labels, values),
         _holes(labels, values),
-        _sides(labels),
+        _sides(labels, values),
         _sizes(labels),
         _order(labels, values, frame.spacing_mm),
     )
@@ -120,24 +124,101 @@ def _holes(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
     )
 
 
-def _center_x_mm(labels: LabelMap, side: Side) -> float | None:
-    mask = labels.mask_where(side=side)
-    if not mask.any():
-        return None
-    center = [float(np.mean(axis)) for axis in np.nonzero(mask)]
-    return float(labels.grid.positions_mm(center)[0])
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Voxels of every label per axial slice, and the sum of their places toward the patient's left.
+
+    Parameters
+    ----------
+    counts : int array (labels, slices)
+        Row by label number.
+    sums_mm : float array (labels, slices)
+        [mm]
+    """
+
+    counts: NDArray[np.int64]
+    sums_mm: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, labels: LabelMap, values: NDArray[np.uint16]) -> _Places:
+        toward_left = AxialFrame.of(labels.grid).axial_grid.matrix[0]
+        index = np.nonzero(values)
+        x_mm = toward_left[3] + sum(step * axis for step, axis in zip(toward_left[:3], index, strict=True))
+        rows, slices = max((*labels.legend, int(values.max(initial=0)))) + 1, values.shape[2]
+        cell = values[index].astype(np.int64) * slices + index[2]
+        counts = np.bincount(cell, minlength=rows * slices).reshape(rows, slices)
+        sums_mm = np.bincount(cell, weights=x_mm, minlength=rows * slices).reshape(rows, slices)
+        return cls(counts.astype(np.int64), sums_mm.astype(np.float64))
+
+    def slices(self, number: int) -> NDArray[np.bool_]:
+        """Slices that hold a label."""
+        return np.asarray(self.counts[number] > 0)
+
+    def center_mm(self, numbers: list[int], slices: NDArray[np.bool_]) -> float | None:
+        """Mean place toward the left of some labels in some slices; None where they hold none. [mm]"""
+        count = self.counts[numbers][:, slices].sum()
+        return float(self.sums_mm[numbers][:, slices].sum() / count) if count else None
 
 
-def _sides(labels: LabelMap) -> QualityCheck:
-    left, right = _center_x_mm(labels, Side.LEFT), _center_x_mm(labels, Side.RIGHT)
+def _sides(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
+    sided = {side: [n for n, region in labels.legend.items() if region.side is side] for side in Side}
+    places = _Places.of(labels, values)
+    everywhere = np.ones(values.shape[2], dtype=bool)
+    left, right = (places.center_mm(sided[side], everywhere) for side in (Side.LEFT, Side.RIGHT))
     if left is None or right is None:
         return QualityCheck("label-sides", None, "Fewer than two sides are labeled; a swap cannot be seen.")
-    if left > right:
-        return QualityCheck("label-sides", True, "Left labels lie toward the patient's left of the right ones.")
+    if left <= right:
+        return QualityCheck(
+            "label-sides",
+            False,
+            "Left and right are swapped: left labels lie toward the patient's right of the right ones.",
+        )
+    astray = [
+        labels.legend[number]
+        for side, numbers in sided.items()
+        for number in sorted(numbers)
+        if _lies_in_other_limb(number, side, sided, labels, places, values)
+    ]
+    if astray:
+        return QualityCheck(
+            "label-sides", False, f"Drawn in the limb of the other side: {_titles(astray)}; check their side."
+        )
     return QualityCheck(
-        "label-sides",
-        False,
-        "Left and right are swapped: left labels lie toward the patient's right of the right ones.",
+        "label-sides", True, "Left labels lie toward the patient's left of the right ones, each by itself."
+    )
+
+
+def _lies_in_other_limb(
+    number: int,
+    side: Side,
+    sided: Mapping[Side, list[int]],
+    labels: LabelMap,
+    places: _Places,
+    values: NDArray[np.uint16],
+) -> bool:
+    """Whether a region's center is nearer to the other limb than to its own, both without it, in its slices.
+
+    Limbs are where their skin, fat and bone are, if both have them: whoever swapped one muscle may have swapped more.
+    """
+    slices = places.slices(number)
+    center = places.center_mm([number], slices)
+    if center is None:
+        return False
+    other = Side.RIGHT if side is Side.LEFT else Side.LEFT
+    own_rest = [n for n in sided[side] if n != number]
+    for kinds in (_FRAME_OF_LIMB, frozenset(STRUCTURES)):
+        own, opposite = (
+            places.center_mm([n for n in numbers if labels.legend[n].structure in kinds], slices)
+            for numbers in (own_rest, sided[other])
+        )
+        if own is not None and opposite is not None:
+            return abs(center - opposite) < abs(center - own)
+    # nothing else of its side: it must not lie amid the other limb
+    inside = np.isin(values[:, :, slices], sided[other]).any(axis=2)
+    mine = (values[:, :, slices] == number).any(axis=2)
+    return bool(inside.any()) and all(
+        here.min() < middle.mean() < here.max()
+        for here, middle in zip(np.nonzero(inside), np.nonzero(mine), strict=True)
     )
 
 
