@@ -17,6 +17,7 @@ from heliotrope.app.stage import Stage, StageInput, StageOutput
 from heliotrope.app.stages.labels import PERSON_LABELS
 from heliotrope.app.store import StageStore
 from heliotrope.domain.errors import OptionError, QualityRefusal
+from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Role, Study
 from heliotrope.measure.calcium_summary import missing_calcium
 from tests.app.examples import VOLUME, label_stage, read_ones, select_multi_echo, study_of, t2_stage
@@ -228,6 +229,22 @@ def test_labels_of_calcium_stand_beside_those_of_tissues_and_alone_where_there_a
     alone = _run(study_of(image), t2_stage(), calcium, folder=tmp_path / "b").result
     assert alone.labels is not None
     assert alone.further_labels == {}
+
+
+def test_checks_of_labels_that_were_replaced_are_not_shown(image: Path, tmp_path: Path) -> None:
+    def drawing(name: str, *checks: QualityCheck) -> Stage:
+        stage = label_stage()
+        return replace(stage, name=name, run=lambda given: replace(stage.run(given), quality=checks))
+
+    network = drawing(
+        "muscles", QualityCheck("muscle-certainty", False, "none"), QualityCheck("label-sides", True, "a")
+    )
+    person = drawing(PERSON_LABELS, QualityCheck("label-sides", False, "b"))
+    tissues = drawing("tissues", QualityCheck("fascia-edge", True, "c"), QualityCheck("label-sides", True, "d"))
+    found = _run(study_of(image), t2_stage(), tissues, network, person, folder=tmp_path).result.quality
+    assert [(check.name, check.detail) for check in found] == [("fascia-edge", "c"), ("label-sides", "b")]
+    alone = _run(study_of(image), t2_stage(), tissues, network, folder=tmp_path / "b").result.quality
+    assert [check.name for check in alone] == ["fascia-edge", "muscle-certainty", "label-sides"]
 
 
 def test_a_trunk_read_for_calcium_is_complete_and_its_refused_tissues_are_stated(image: Path, tmp_path: Path) -> None:

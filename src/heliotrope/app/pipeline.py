@@ -15,12 +15,15 @@ from heliotrope.app.store import StageStore, content_of, stage_key
 from heliotrope.domain.errors import HeliotropeError, OptionError
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
-from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, QuantityText
+from heliotrope.domain.result import AnalysisResult, MethodStep, NotAssessed, QualityCheck, QuantityText
 from heliotrope.domain.study import Series, Study
 from heliotrope.stations.merge import Harmony
 
 KEPT_BESIDE = frozenset({"calcinosis", "radiograph-calcinosis"})
 """Stages whose labels are published even where a later stage draws the study's main labels."""
+
+NAMED_BY_NETWORK = "muscles"
+"""Stage whose checks hold only while its labels are the study's."""
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of stages done, their total, and a line about the one that just ended."""
@@ -230,12 +233,23 @@ def _assemble(study: Study, stages: tuple[Stage, ...], state: _Progress) -> Anal
         measurements=measurements,
         findings=tuple(item for output in outputs for item in output.findings),
         not_assessed=tuple(item for item in _unique(state.not_assessed) if item.quantity not in delivered),
-        quality=tuple(item for output in outputs for item in output.quality),
+        quality=_quality(state.outputs),
         methods=tuple(state.steps),
         backgrounds={name: volume for output in outputs for name, volume in output.backgrounds.items()},
         quantities={q.key: QuantityText(q.title, q.meaning) for stage in stages for q in stage.quantities},
         further_labels=_further_labels(state.outputs),
     )
+
+
+def _quality(outputs: Mapping[str, StageOutput]) -> tuple[QualityCheck, ...]:
+    """Checks of every stage, each of one name by the last stage that made it: earlier label maps were replaced.
+
+    How certain single muscles were is not said of muscles that a person or another engine drew in their place.
+    """
+    drawing = [name for name in _drawn(outputs) if name not in KEPT_BESIDE]
+    replaced = NAMED_BY_NETWORK if drawing and drawing[-1] != NAMED_BY_NETWORK else None
+    last = {item.name: name for name, output in outputs.items() if name != replaced for item in output.quality}
+    return tuple(item for name, output in outputs.items() for item in output.quality if last.get(item.name) == name)
 
 
 def _drawn(outputs: Mapping[str, StageOutput]) -> dict[str, LabelMap]:
