@@ -118,6 +118,18 @@ def test_a_hole_is_seen() -> None:
     assert _checks(values)["label-holes"] is False
 
 
+def test_muscle_that_was_not_drawn_is_no_hole_but_a_hole_of_a_drawn_one_is() -> None:
+    labels = _two_limbs(left_vastus_lateralis=40.0)
+    values = np.where(labels.labels == 12, 0, labels.labels).astype(np.uint16)
+    drawn = LabelMap(values, labels.grid, labels.legend, "person")
+    holes = next(check for check in check_labels(drawn) if check.name == "label-holes")
+    assert holes.passed is True
+    assert holes.detail == "Voxels without a label inside what was drawn of the muscle: 0.0 % of the muscle."
+    values[40, 14, :] = 0
+    drawn = LabelMap(values, labels.grid, {**labels.legend}, "person")
+    assert "0.0 %" not in next(check.detail for check in check_labels(drawn) if check.name == "label-holes")
+
+
 def test_a_region_at_the_edge_of_the_image_is_cut() -> None:
     values = _values()
     values[9, :, 1] = 13

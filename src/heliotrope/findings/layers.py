@@ -23,7 +23,12 @@ def _position(center: tuple[float, float, float] | None) -> dict[str, str | floa
 
 
 def fascia_finding(
-    side: Side, found: FasciaSignal | None, rows: tuple[Measurement, ...], *, diffusion_share: float | None = None
+    side: Side,
+    found: FasciaSignal | None,
+    rows: tuple[Measurement, ...],
+    *,
+    diffusion_share: float | None = None,
+    gaps: str = "",
 ) -> Finding:
     """Perifascial signal of one side: present, absent or not assessable.
 
@@ -32,6 +37,8 @@ def fascia_finding(
     diffusion_share : float or None
         Share of the bright fascia that is bright on diffusion-weighted images as well; said beside it, decides
         nothing. None where there are none. [1]
+    gaps : str
+        Why the fascia of some slices was left out; empty where none was.
     """
     region = Region("fascia", side)
     limits: tuple[str, ...] = (
@@ -43,6 +50,8 @@ def fascia_finding(
         reason = next((row.missing.reason for row in rows if row.region == region and row.missing is not None), "")
         text += f" {reason}" if reason else ""
         return Finding(FindingKind.FASCIA, Truth.UNKNOWN, text, (region,), (), limits, ("fascia-rule",))
+    if gaps:
+        limits = (*limits, gaps)
     present = found.extent > FASCIA_EXTENT or found.longest_arc_mm >= FASCIA_ARC_MM
     if present:
         text = (

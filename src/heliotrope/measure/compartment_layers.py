@@ -39,6 +39,7 @@ def measure_compartment_layers(
     labels: LabelMap,
     *,
     generator: np.random.Generator,
+    drawn_whole: NDArray[np.bool_] | None = None,
 ) -> tuple[Measurement, ...]:
     """Perifascial and subcutaneous signal over every labeled compartment of a side.
 
@@ -50,11 +51,15 @@ def measure_compartment_layers(
     side : Side
     fascia, subcutis : as sampled on the grid of `labels`, or None
     labels : LabelMap
+    drawn_whole : bool array (slices) or None
+        Slices in which all muscle is labeled: elsewhere the nearest label says nothing. None where all are.
     """
     nearest, single = _nearest(side, labels)
     drawn = [n for n, row in enumerate(INVENTORY, start=1) if (nearest == n).any()]
     if not drawn:
         return ()
+    if drawn_whole is not None:
+        np.moveaxis(nearest, slice_axis(labels.grid), 0)[~drawn_whole] = 0
     fascia_of = np.zeros(0, dtype=np.intp)
     high = seen = np.zeros(0, dtype=bool)
     if fascia is not None:

@@ -299,8 +299,15 @@ def layer_measurements(
     grid: Grid,
     *,
     generator: np.random.Generator,
+    gaps: str = "",
 ) -> tuple[Measurement, ...]:
-    """Turn the layers of one side, sampled on a grid, into measurements; shares carry an interval by spatial blocks."""
+    """Turn the layers of one side, sampled on a grid, into measurements; shares carry an interval by spatial blocks.
+
+    Parameters
+    ----------
+    gaps : str
+        Why the fascia of some slices was left out; empty where none was.
+    """
 
     def row(
         structure: str,
@@ -310,9 +317,19 @@ def layer_measurements(
         unit: Unit,
         ci95: tuple[float, float] | None = None,
     ) -> Measurement:
-        missing = None if value is not None else Missing("M_NOT_ASSESSABLE", why_not_followed(structure, grid))
+        of_fascia = gaps if structure == "fascia" else ""
+        why = of_fascia or why_not_followed(structure, grid)
         return Measurement(
-            Region(structure, side), quantity, statistic, value, unit, METHOD, missing, ci95, evidence=("fascia-rule",)
+            Region(structure, side),
+            quantity,
+            statistic,
+            value,
+            unit,
+            METHOD,
+            None if value is not None else Missing("M_NOT_ASSESSABLE", why),
+            ci95,
+            evidence=("fascia-rule",),
+            notes=(of_fascia,) if of_fascia and value is not None else (),
         )
 
     along = None if fascia is None else fascia_interval(fascia, np.isfinite(fascia.excess), generator)

@@ -14,6 +14,7 @@ from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.images import LabelMap
 from heliotrope.domain.result import QualityCheck
 from heliotrope.segment.axial import AxialFrame
+from heliotrope.segment.label_coverage import LEAST_COVERED, covered_share
 
 ISLAND_SHARE = 0.02
 """Share of a muscle's volume in separate pieces that is worth a word. Project rule."""
@@ -21,6 +22,8 @@ HOLE_SHARE = 0.02
 """Share of a muscle's volume in holes without any label that is worth a word. Project rule."""
 LARGEST_SIDE_RATIO = 2.5
 """Muscle volume of one side over the other beyond which sizes are implausible. Project rule."""
+_OUTSIDE_FASCIA = frozenset({"skin", "subcutaneous_fat", "fiducial", "body", "limb"})
+_COVER, _DEEP, _MUSCLE = 1, 2, 3
 _FRAME_OF_LIMB = frozenset({"skin", "subcutaneous_fat", "bone", "bone_cortex", "bone_marrow"})
 """What tells where a limb is, whatever muscle was drawn in it."""
 
@@ -109,18 +112,38 @@ def _pieces(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
 
 
 def _holes(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
-    muscle = np.isin(values, [number for number, region in labels.legend.items() if _is_muscle(region)])
-    labeled = values > 0
-    empty = 0
-    for k in np.flatnonzero(muscle.any(axis=(0, 1))):
-        filled = ndimage.binary_fill_holes(labeled[:, :, k])
-        empty += int(np.count_nonzero(filled & ~labeled[:, :, k]))
-    total = int(np.count_nonzero(muscle))
+    """Where only single muscles of a limb were drawn, the rest of it is no hole: holes are looked for within them."""
+    total = empty = 0
+    in_part = False
+    for side in (*Side, None):
+        own = {n: region for n, region in labels.legend.items() if region.side is side}
+        layer = np.zeros(max((*labels.legend, int(values.max(initial=0)))) + 1, dtype=np.uint8)
+        for number, region in own.items():
+            layer[number] = _COVER if region.structure in _OUTSIDE_FASCIA else _MUSCLE if _is_muscle(region) else _DEEP
+        boxes = [box for n, box in enumerate(ndimage.find_objects(values), start=1) if box is not None and n in own]
+        if not boxes:
+            continue
+        rows, columns, slices = (
+            slice(max(0, min(box[axis].start for box in boxes) - 1), max(box[axis].stop for box in boxes) + 1)
+            for axis in range(3)
+        )
+        for k in range(*slices.indices(values.shape[2])):
+            plane = values[rows, columns, k]
+            layers = layer[plane]
+            muscle = layers == _MUSCLE
+            if not muscle.any():
+                continue
+            whole = covered_share(layers >= _DEEP, layers == _COVER) >= LEAST_COVERED
+            in_part |= not whole
+            filled = ndimage.binary_fill_holes(layers > 0 if whole else muscle)
+            empty += int(np.count_nonzero(filled & (plane == 0)))
+            total += int(np.count_nonzero(muscle))
     share = empty / total if total else 0.0
+    where = "inside what was drawn of the muscle" if in_part else "inside the labeled body"
     return QualityCheck(
         "label-holes",
         None if total == 0 else share <= HOLE_SHARE,
-        f"Voxels without a label inside the labeled body: {100 * share:.1f} % of the muscle.",
+        f"Voxels without a label {where}: {100 * share:.1f} % of the muscle.",
     )
 
 

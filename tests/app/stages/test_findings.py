@@ -14,7 +14,7 @@ from heliotrope.app.stages import findings as findings_stage
 from heliotrope.app.stages import layers as layers_stage
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.findings import Finding, FindingKind
-from heliotrope.domain.images import Volume
+from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.study import FrameSource, Role, Series, Study
 from heliotrope.domain.truth import Truth
@@ -22,6 +22,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.findings.damage import atrophy_findings, fat_findings
 from heliotrope.findings.scores import score_findings
 from heliotrope.measure.map_statistics import measure_map
+from heliotrope.measure.regions import is_lean
 from heliotrope.phantoms.catalogue import SCENES, build_thigh_study
 from heliotrope.phantoms.mr_protocol import MrProtocol, Sequence
 from heliotrope.phantoms.study import PhantomStudy
@@ -39,6 +40,10 @@ def phantom(name: str) -> PhantomStudy:
 @cache
 def outputs(name: str) -> tuple[StageOutput, StageOutput, StageOutput]:
     """Edema, layers and findings of one phantom."""
+    return outputs_on(name, phantom(name).truth_labels)
+
+
+def outputs_on(name: str, labels: LabelMap) -> tuple[StageOutput, StageOutput, StageOutput]:
     study = phantom(name)
     maps = maps_of(study)
     edema = run_edema(study, maps)
@@ -51,7 +56,7 @@ def outputs(name: str) -> tuple[StageOutput, StageOutput, StageOutput]:
         options=AnalyzeOptions(),
         read_volume=lambda _: stir.volume,
         maps={**maps, **edema.maps},
-        labels=study.truth_labels,
+        labels=labels,
         measurements=(*fat, *edema.measurements),
         findings=edema.findings,
     )
@@ -77,6 +82,39 @@ def test_fascia_and_subcutis_are_told_apart(name: str, fascia: Truth, subcutis: 
     layers = outputs(name)[1]
     assert {item.present for item in of_kind(layers, FindingKind.FASCIA)} == {fascia}
     assert {item.present for item in of_kind(layers, FindingKind.SUBCUTIS)} == {subcutis}
+
+
+def _without_other_muscle(labels: LabelMap, kept: str, side: Side, slices: slice) -> LabelMap:
+    """Labels in which one muscle of a side is drawn and the others are not, in some slices."""
+    values = np.array(labels.labels)
+    others = [n for n, r in labels.legend.items() if r.side is side and is_lean(r) and r.structure != kept]
+    part = values[:, :, slices]
+    part[np.isin(part, others)] = 0
+    return LabelMap(values, labels.grid, labels.legend, "person")
+
+
+@pytest.mark.parametrize("name", ["healthy", "fascia-dominant"])
+def test_beside_a_single_drawn_muscle_the_fascia_is_not_assessable(name: str) -> None:
+    drawn = _without_other_muscle(phantom(name).truth_labels, "vastus_lateralis", Side.LEFT, slice(None))
+    layers = outputs_on(name, drawn)[1]
+    found = {item.regions[0].side: item for item in of_kind(layers, FindingKind.FASCIA)}
+    assert found[Side.LEFT].present is Truth.UNKNOWN
+    assert "In 3 of 3 slices less than 80 %" in found[Side.LEFT].statement
+    assert found[Side.RIGHT].present is next(
+        item.present for item in of_kind(outputs(name)[1], FindingKind.FASCIA) if item.regions[0].side is Side.RIGHT
+    )
+    rows = {row.region: row for row in layers.measurements if row.quantity in ("fascia_extent", "subcutis_extent")}
+    assert rows[Region("anterior_thigh", Side.LEFT)].value is None
+    assert rows[Region("anterior_thigh", Side.RIGHT)].value is not None
+
+
+def test_slices_with_a_single_drawn_muscle_are_left_out_and_said_to_be() -> None:
+    drawn = _without_other_muscle(phantom("healthy").truth_labels, "vastus_lateralis", Side.LEFT, slice(0, 1))
+    found = of_kind(outputs_on("healthy", drawn)[1], FindingKind.FASCIA)
+    left, right = (next(item for item in found if item.regions[0].side is side) for side in Side)
+    assert left.present is right.present is Truth.FALSE
+    assert any("In 1 of 3 slices" in line for line in left.limits)
+    assert not any("slices" in line for line in right.limits)
 
 
 def test_subcutaneous_signal_is_stored_with_its_position() -> None:

@@ -322,11 +322,11 @@ def _shown_to(engine: Segmenter, source: str, study: Study) -> Series:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("tissues", 11, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
+    Stage("tissues", 12, (TISSUE_LABELS, FASCIA_DISTANCE), _select, _run, uses=("fat-fraction",)),
     *MUSCLE_STAGES,
     Stage(
         PERSON_LABELS,
-        4,
+        5,
         (),
         _select_any,
         _run_person,

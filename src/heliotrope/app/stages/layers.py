@@ -11,6 +11,7 @@ from heliotrope.app.stages.measurements import SEED
 from heliotrope.domain.anatomy import Side
 from heliotrope.domain.errors import GeometryError, QualityRefusal
 from heliotrope.domain.findings import Finding
+from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Measurement, Missing
 from heliotrope.domain.result import NotAssessed
@@ -28,8 +29,10 @@ from heliotrope.measure.layers import (
     sample_subcutis,
     share_also_bright,
 )
+from heliotrope.measure.morphometry import cuts_across, slice_axis
 from heliotrope.measure.on_grid import values_on
 from heliotrope.measure.regions import is_lean
+from heliotrope.segment.label_coverage import LEAST_COVERED, covered_share
 
 QUANTITIES = (
     Quantity(
@@ -106,21 +109,25 @@ def _run(given: StageInput) -> StageOutput:
         failed = find_failed_fat(raw, subcutis, layers.grid, uneven_above=DENSE_STRANDS)
         if failed.any():
             failed = ndimage.distance_transform_edt(~failed, sampling=layers.grid.spacing_mm) <= FAILED_REACH_MM / 2.0
+        skin_label = labels.mask_where(structure="skin", side=side)
+        whole = _drawn_whole(inside, subcutis, skin_label, layers.grid)
+        inside = inside & np.expand_dims(whole, [a for a in range(3) if a != slice_axis(layers.grid)])
         fascia = sample_fascia(values, inside, subcutis, failed, layers.grid)
         strands = sample_subcutis(values, subcutis, raw, layers.grid)
-        rows = layer_measurements(side, fascia, strands, layers.grid, generator=generator)
+        gaps = _gaps(whole)
+        rows = layer_measurements(side, fascia, strands, layers.grid, generator=generator, gaps=gaps)
         measurements.extend(rows)
-        measurements.extend(measure_compartment_layers(side, fascia, strands, labels, generator=generator))
+        measurements.extend(
+            measure_compartment_layers(side, fascia, strands, labels, generator=generator, drawn_whole=whole)
+        )
         share = None
         if fascia is not None and diffusion is not None:
             weighted = sample_fascia(diffusion, inside, subcutis, failed, layers.grid)
             share = None if weighted is None else share_also_bright(fascia, weighted)
-        findings.append(fascia_finding(side, fascia, rows, diffusion_share=share))
+        findings.append(fascia_finding(side, fascia, rows, diffusion_share=share, gaps=gaps))
         places = () if strands is None else gather_places(strands.edema, layers.grid)
         findings.append(subcutis_finding(side, strands, rows, places=places, frame=layers.grid.frame_key))
-        skin = measure_skin(
-            side, values, labels.mask_where(structure="skin", side=side), layers.grid, generator=generator
-        )
+        skin = measure_skin(side, values, skin_label, layers.grid, generator=generator)
         measurements.append(skin)
         findings.append(skin_finding(skin))
         if strands is not None:
@@ -142,6 +149,29 @@ def _run(given: StageInput) -> StageOutput:
         maps={} if not judged.any() else {"subcutis_edema": _edema_map(edema, judged, layers)},
         measurements=tuple(measurements),
         findings=tuple(findings),
+    )
+
+
+def _drawn_whole(
+    inside: NDArray[np.bool_], subcutis: NDArray[np.bool_], skin: NDArray[np.bool_], grid: Grid
+) -> NDArray[np.bool_]:
+    """Slices in which nearly all that lies deep to the fascia of a limb has a label; all where slices lie along it."""
+    axis = slice_axis(grid)
+    if not cuts_across(grid):
+        return np.ones(grid.shape[axis], dtype=bool)
+    deep, outside = (np.moveaxis(mask, axis, 0) for mask in (inside, subcutis | skin))
+    shares = [covered_share(core, cover) for core, cover in zip(deep, outside, strict=True)]
+    return np.array(shares) >= LEAST_COVERED
+
+
+def _gaps(whole: NDArray[np.bool_]) -> str:
+    """Why slices were left out; empty where none was."""
+    left_out = int(np.count_nonzero(~whole))
+    if not left_out:
+        return ""
+    return (
+        f"In {left_out} of {whole.size} slices less than {100 * LEAST_COVERED:.0f} % of what lies deep to the fascia "
+        "has a label, and the fascia was not looked at there: draw all muscle, not single ones."
     )
 
 
@@ -175,5 +205,5 @@ def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: Para
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 8, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
+    Stage("layers", 9, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
 )
