@@ -93,6 +93,10 @@ def _is_muscle(region: Region) -> bool:
     return region.structure == "muscle" or kind in (StructureKind.MUSCLE, StructureKind.COMPARTMENT)
 
 
+def _drawn(labels: LabelMap, boxes: Mapping[int, object]) -> list[Region]:
+    return [region for number, region in labels.legend.items() if boxes.get(number) is not None]
+
+
 def _pieces(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
     scattered: list[Region] = []
     boxes = dict(enumerate(ndimage.find_objects(values), start=1))
@@ -106,6 +110,8 @@ def _pieces(labels: LabelMap, values: NDArray[np.uint16]) -> QualityCheck:
         largest = int(np.bincount(pieces.ravel())[1:].max())
         if total - largest > ISLAND_SHARE * total:
             scattered.append(region)
+    if not any(STRUCTURES[region.structure].kind is StructureKind.MUSCLE for region in _drawn(labels, boxes)):
+        return QualityCheck("label-islands", None, "No single muscle is named, so none can lie in pieces.")
     if not scattered:
         return QualityCheck("label-islands", True, "Every single muscle is of one piece.")
     return QualityCheck("label-islands", False, f"In separate pieces: {_titles(scattered)}; check the labels.")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.registry import STAGES
@@ -20,6 +21,8 @@ from heliotrope.domain.measurement import Missing
 from heliotrope.domain.study import Acquisition, Modality, Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.measure.morphometry import measure_morphometry
+from heliotrope.segment.label_quality import check_labels
+from heliotrope.segment.muscles.label import label_muscles
 from heliotrope.segment.muscles.network import MuscleNetwork
 from heliotrope.segment.tissues import segment_tissues
 from tests.segment import limbs
@@ -70,6 +73,40 @@ def test_muscles_are_named_measured_and_described(tissues: LabelMap) -> None:
     assert names["muscle-level"].passed
     assert "Muscles named: 8 left, 8 right" in names["muscle-certainty"].detail
     assert names["muscle-against-tissues"].passed is False  # the stand-in calls half of the limb muscle
+
+
+def _uncertain() -> MuscleNetwork:
+    generator = np.random.default_rng(3)
+
+    def answer(batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        turned = oracle.sectors(generator.uniform(0.0, 360.0))
+        return oracle.constant(change=lambda _: turned)(batch)
+
+    return oracle.network(answer)
+
+
+def test_checks_say_that_no_muscle_was_named_where_all_are_uncertain(tissues: LabelMap) -> None:
+    output = muscles._run(given(tissues), loading(_uncertain()))
+    assert output.labels is not None
+    assert any("and none is named where more than 35 % are not" in note for note in output.labels.notes)
+    checks = {check.name: check for check in output.quality}
+    assert checks["muscle-level"].passed is None
+    assert checks["muscle-level"].detail == "No single muscle was named in any slice."
+    assert checks["muscle-certainty"].passed is False
+    assert checks["muscle-certainty"].detail.startswith("No single muscle was named. Withheld: ")
+    islands = next(check for check in check_labels(output.labels) if check.name == "label-islands")
+    assert islands.passed is None
+    assert islands.detail == "No single muscle is named, so none can lie in pieces."
+
+
+def test_a_leg_of_which_no_muscle_is_named_counts_no_slice(tissues: LabelMap) -> None:
+    named = label_muscles([ECHOES.frame(1)], oracle.network(), tissues)
+    left, right = named.legs
+    doubted = replace(right, withheld=dict.fromkeys(right.confidence, "unsure"), doubt="unsure")
+    checks = muscles._checks(replace(named, legs=(left, doubted)))
+    thigh = sum(level == "thigh" for level in left.levels)
+    level = next(check for check in checks if check.name == "muscle-level")
+    assert level.detail == f"Muscles are named in {thigh} slices of a leg; not in the {right.side} leg."
 
 
 def test_without_weights_compartments_stay_and_the_reason_is_given(tissues: LabelMap) -> None:

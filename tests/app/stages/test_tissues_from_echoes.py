@@ -153,3 +153,30 @@ def test_real_thighs_of_three_complex_echoes_are_analyzed_in_both_legs(shared_da
         assert np.median(values("muscle")) < 15.0
         assert values("muscle").size > 150_000
         assert np.median(values("bone_marrow")) > 75.0
+
+
+def _alone(role: Role, modality: Modality, volume: Volume) -> str:
+    """Sentence of the tissues of a study that has one image."""
+    series = _series("s", role, Acquisition(modality), volume.grid)
+    given = StageInput(_study(series), (series,), AnalyzeOptions(), lambda _: volume)
+    return TISSUE_STAGE.run(given).sentence
+
+
+def test_bone_is_said_to_be_found_by_density_on_ct_and_by_its_ring_on_mr() -> None:
+    thighs = limbs.draw(slices=2)
+    on_ct = _alone(Role.CT, Modality.CT, limbs.computed_tomography(thighs))
+    assert "bone by its density" in on_ct
+    assert "ring" not in on_ct
+    on_mr = _alone(Role.T1, Modality.MR, limbs.t1_weighted(thighs))
+    assert "bone as a dark ring around marrow" in on_mr
+    assert "on the CT series (limbs: right and left)" in on_ct
+
+
+def test_a_limb_of_unknown_side_is_called_so() -> None:
+    image = limbs.t1_weighted(limbs.draw(slices=2))
+    matrix = image.grid.matrix
+    shape = (image.grid.shape[0] // 2, *image.grid.shape[1:])
+    matrix[0, 3] = -matrix[0, 0] * shape[0] / 2  # about the middle of the scanner
+    half = Grid.from_matrix(shape, matrix)
+    sentence = _alone(Role.T1, Modality.MR, Volume(image.data[: half.shape[0]], half))
+    assert "(a limb whose side is not known)" in sentence

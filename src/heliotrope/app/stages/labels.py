@@ -121,22 +121,36 @@ def _run(given: StageInput) -> StageOutput:
     first = series[0]
     layers = segment_layers(images, echo_times_ms=None if fitted else first.acquisition.echo_times_ms or None)
     shown = _background(images[Role.GRE_MAGNITUDE if fitted else first.role])
-    sides = " and ".join(str(side) for side in layers.limbs.sides if side is not None) or "unknown side"
-    source = "fat share fitted to the complex gradient echoes" if fitted else f"{first.role.replace('_', ' ')} series"
-    how = (
-        f"(limbs: {sides}): body mask, limbs, deep fascia as a closed minimal path per slice, bone as a dark ring "
-        "around marrow, and half fat as the limit between muscle and intermuscular fat."
-        if layers.limbs.sides
-        else "(a trunk): body mask, deep fascia as a closed minimal path per slice, bone by density and shape, and the "
-        "inner border of the body wall by a watershed between what is surely wall and surely cavity."
-    )
+    on_ct = first.role is Role.CT
+    shown_on = "CT" if on_ct else first.role.replace("_", " ")
+    source = "fat share fitted to the complex gradient echoes" if fitted else f"{shown_on} series"
     return StageOutput(
-        sentence=f"Tissues were labeled without trained weights on the {source} {how}",
+        sentence=f"Tissues were labeled without trained weights on the {source} {_how(layers, by_density=on_ct)}",
         evidence=("tissue-layers-classical", "skin-thickness-ct", "fascia-subvoxel", "fat-half-rule", "septum-angles"),
         labels=layers.labels,
         maps={FASCIA_DISTANCE.key: _fascia_distance(layers)},
         backgrounds={"labels": shown},
         quality=_checks(layers),
+    )
+
+
+def _how(layers: Layers, *, by_density: bool) -> str:
+    """How the tissues of limbs or of a trunk were found."""
+    sides = layers.limbs.sides
+    if not sides:
+        return (
+            "(a trunk): body mask, deep fascia as a closed minimal path per slice, bone by density and shape, and the "
+            "inner border of the body wall by a watershed between what is surely wall and surely cavity."
+        )
+    known = [str(side) for side in sides if side is not None]
+    unknown = len(sides) - len(known)
+    if unknown:
+        known.append("a limb whose side is not known" if unknown == 1 else f"{unknown} limbs whose side is not known")
+    shown = " and ".join(known)
+    bone = "bone by its density" if by_density else "bone as a dark ring around marrow"
+    return (
+        f"({shown if unknown == len(sides) else f'limbs: {shown}'}): body mask, limbs, deep fascia as a closed minimal "
+        f"path per slice, {bone}, and half fat as the limit between muscle and intermuscular fat."
     )
 
 

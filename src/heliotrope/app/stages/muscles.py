@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.backends.muscle_network import load_muscle_network, weights_identity
-from heliotrope.domain.anatomy import STRUCTURES
+from heliotrope.domain.anatomy import STRUCTURES, Side
 from heliotrope.domain.errors import EngineError, QualityRefusal
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
@@ -144,21 +144,24 @@ def _sentence(network: MuscleNetwork, names: list[str]) -> str:
 def _checks(muscles: Muscles) -> tuple[QualityCheck, ...]:
     named = {leg.side: [n for n in leg.confidence if _is_single(n) and n not in leg.withheld] for leg in muscles.legs}
     counted = ", ".join(f"{len(names)} {side}" for side, names in named.items())
+    anything = any(named.values())
     withheld = [f"{leg.side} {STRUCTURES[name].title}" for leg in muscles.legs for name in leg.withheld]
     refused = [f"{leg.side} {phrase}" for leg in muscles.legs for phrase in leg.refused]
-    thigh = sum(level == THIGH for leg in muscles.legs for level in leg.levels)
+    thigh = sum(level == THIGH for leg in muscles.legs if named[leg.side] for level in leg.levels)
     alike = [leg.dice_with_tissues for leg in muscles.legs if np.isfinite(leg.dice_with_tissues)]
     checks = [
         QualityCheck(
             "muscle-level",
-            True,
-            f"Muscles are named in {thigh} slices of a leg"
-            + (f"; not in {'; '.join(refused)}." if refused else ", all that were imaged."),
+            True if anything else None,
+            f"Muscles are named in {thigh} slices of a leg{_not_named_in(muscles, named, refused)}."
+            if anything
+            else "No single muscle was named in any slice.",
         ),
         QualityCheck(
             "muscle-certainty",
             not withheld,
-            f"Muscles named: {counted}." + (f" Withheld: {', '.join(withheld)}." if withheld else ""),
+            (f"Muscles named: {counted}." if anything else "No single muscle was named.")
+            + (f" Withheld: {', '.join(withheld)}." if withheld else ""),
         ),
     ]
     if alike:
@@ -173,6 +176,12 @@ def _checks(muscles: Muscles) -> tuple[QualityCheck, ...]:
     return tuple(checks)
 
 
+def _not_named_in(muscles: Muscles, named: Mapping[Side, Sequence[str]], refused: Sequence[str]) -> str:
+    """The slices and legs in which nothing is named, in words."""
+    without = [f"the {leg.side} leg" for leg in muscles.legs if THIGH in leg.levels and not named[leg.side]]
+    return f"; not in {'; '.join((*refused, *without))}" if refused or without else ", all that were imaged"
+
+
 def _is_single(name: str) -> bool:
     return STRUCTURES[name].compartment is not None
 
@@ -180,7 +189,7 @@ def _is_single(name: str) -> bool:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "muscles",
-        1,
+        2,
         (MUSCLE_LABELS,),
         _select,
         _run,

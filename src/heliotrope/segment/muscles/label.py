@@ -333,7 +333,10 @@ class _Leg:
     def _doubt_in_all(self, thigh: list[int], uncertain: int, present: int) -> str:
         """Why no muscle of this leg may be named; empty when there is no such reason."""
         if uncertain > (1.0 - FEWEST_NAMED) * present:
-            return f"{uncertain} of {present} muscles of this leg were not certain"
+            return (
+                f"{uncertain} of {present} muscles of this leg were not certain, and none is named where more than "
+                f"{100 * (1.0 - FEWEST_NAMED):.0f} % are not"
+            )
         planes = self.prediction.planes[thigh]
         here = self.leg[:, :, planes]
         if self.with_tissues:
