@@ -127,7 +127,7 @@ def test_groups_that_one_visit_lacks_are_zero_and_what_became_of_each_stands_fir
     assert groups
     assert not any("not measured" in row["reason"] for row in groups)
     page = (compared / "report.html").read_text()
-    assert re.search(r"Looked up one by one at their places: \d+ new, \d+ resolved", page)
+    assert re.search(r"One by one: \d+ new, \d+ resolved", page)
     assert "Mass by plane, shape, region and side" in page
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.comparison import ComparedTimepoint, Comparison
-from heliotrope.domain.lesions import CalcinosisFollowUp
 from heliotrope.domain.measurement import Measurement
 from heliotrope.report.charts import ChartPoint, draw_course
 from heliotrope.report.citations import Citations
@@ -30,7 +29,7 @@ from heliotrope.report.document import (
     Tone,
 )
 from heliotrope.report.html import to_html
-from heliotrope.report.lesion_followup import courses_in_words, followup_section
+from heliotrope.report.lesion_followup import followup_section, headline_items
 from heliotrope.report.side_by_side import side_by_side_section
 from heliotrope.report.tables import ordered_quantities, structure_title
 from heliotrope.report.vocabulary import (
@@ -160,20 +159,12 @@ def _key_changes(comparison: Comparison, citations: Citations) -> Section:
         more = f" {hidden} more stand in the table below." if hidden > 0 else ""
         summary = f"{plural(len(beyond), 'change')} larger than measurement error; {rest}.{more}"
         followed = comparison.calcifications.get(name)
-        single = () if followed is None else _single_calcifications(followed, visit)
-        blocks.append(BulletList((BulletItem(Text(summary, strong=True), lead=name), *single, *items)))
+        calcium = () if followed is None else headline_items(followed, changes, visit, citations)
+        of_regions = f"{name}, numbers of regions" if calcium else name
+        blocks.append(BulletList((*calcium, BulletItem(Text(summary, strong=True), lead=of_regions), *items)))
     if not comparison.changes:
         blocks.append(Paragraph((Text("There is no second timepoint to compare."),)))
     return Section("changes", "What changed", tuple(blocks))
-
-
-def _single_calcifications(followed: CalcinosisFollowUp, visit: str) -> tuple[BulletItem, ...]:
-    """What became of the calcifications looked up one by one, in a line; more stands in their own section."""
-    words = courses_in_words(followed)
-    if not words:
-        return ()
-    text = f"Looked up one by one at their places: {words}."
-    return (BulletItem(Text(text), lead=capitalized(f"{visit}calcifications")),)
 
 
 def _measured(timepoint: ComparedTimepoint, region: Region, quantity: str, statistic: str) -> Measurement | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from string import ascii_uppercase
 
+from heliotrope.domain.anatomy import Region
 from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.lesions import CalcinosisFollowUp, LesionChange, LesionCourse, LimbFollowUp, MatchedSlice
 from heliotrope.report.calcium_tables import GROUPS, STRUCTURE, group_title
@@ -13,6 +14,7 @@ from heliotrope.report.citations import Citations
 from heliotrope.report.display import content_window, view_of
 from heliotrope.report.document import (
     Block,
+    BulletItem,
     Column,
     Figure,
     LegendEntry,
@@ -41,12 +43,79 @@ _CALLED = {
     LesionCourse.MERGED,
     LesionCourse.SPLIT,
 }
+_MARKS = {ChangeVerdict.INCREASE: "increase", ChangeVerdict.DECREASE: "decrease"}
+_MASS = "calcinosis_mass"
 _MINE, _OTHERS = "#FFD166", "#8ECAE6"
 
 
-def courses_in_words(followup: CalcinosisFollowUp) -> str:
-    """How many calcifications took each course: ``2 new, 1 resolved``; empty where none was followed."""
-    counts = Counter(change.course for limb in followup.limbs for change in limb.changes)
+def headline_items(
+    followup: CalcinosisFollowUp, changes: Sequence[Change], visit: str, citations: Citations
+) -> tuple[BulletItem, ...]:
+    """What the page says first: total mass and its verdict, what became of calcifications, places of earlier edema.
+
+    Parameters
+    ----------
+    followup : CalcinosisFollowUp
+    changes : sequence of Change
+        Of this follow-up; the mass of the whole scan stands in where a limb was not followed.
+    visit : str
+        Stands before every lead, ``"visit 2, "`` or empty.
+    citations : Citations
+    """
+    items = [_limb_item(limb, visit, followup, citations) for limb in followup.limbs if limb.total or limb.refusal]
+    if not followup.limbs or any(limb.refusal for limb in followup.limbs):
+        items = [*_whole_scan_item(changes, visit, citations), *items]
+    for link in followup.edema:
+        if link.linked is not None:
+            lead = capitalized(f"{visit}calcium where edema lay")
+            tone = Tone.ATTENTION if link.linked else Tone.PLAIN
+            items.append(BulletItem(Text(link.statement, citations.cite(link.evidence)), tone=tone, lead=lead))
+    return tuple(items)
+
+
+def _limb_item(limb: LimbFollowUp, visit: str, followup: CalcinosisFollowUp, citations: Citations) -> BulletItem:
+    where = f"{limb.side} limb, calcium" if limb.side else "calcium of the limb"
+    lead = capitalized(f"{visit}{where}")
+    total = limb.total
+    if total is None:
+        return BulletItem(
+            Text(f"Single calcifications were not followed: {limb.refusal}."), "", Tone.UNKNOWN, lead=lead
+        )
+    text = (
+        f"Total mass of the calcifications within both scans {_milligrams(total.mass_before_mg)} to "
+        f"{_milligrams(total.mass_after_mg)} mg: {_with_reason(total.verdict, total.reason)}. One by one: "
+        f"{_courses_in_words(limb)}."
+    )
+    called = any(change.course in _CALLED for change in limb.changes) or total.verdict in _MARKS
+    cited = citations.cite(followup.evidence)
+    return BulletItem(
+        Text(text, cited, strong=True),
+        _MARKS.get(total.verdict, ""),
+        Tone.ATTENTION if called else Tone.PLAIN,
+        lead=lead,
+    )
+
+
+def _whole_scan_item(changes: Sequence[Change], visit: str, citations: Citations) -> tuple[BulletItem, ...]:
+    for c in changes:
+        told = c.baseline is not None and c.followup is not None
+        if c.region == Region("all") and c.quantity == _MASS and told:
+            values = " to ".join(_milligrams(v) for v in (c.baseline, c.followup) if v is not None)
+            text = f"Total mass of the whole scan {values} mg: {_with_reason(c.verdict, c.reason)}."
+            mark = _MARKS.get(c.verdict, "")
+            tone = Tone.ATTENTION if mark else Tone.PLAIN
+            lead = capitalized(f"{visit}calcium")
+            return (BulletItem(Text(text, citations.cite(c.evidence), strong=True), mark, tone, lead=lead),)
+    return ()
+
+
+def _with_reason(verdict: ChangeVerdict, reason: str) -> str:
+    return f"{verdict} ({reason})" if reason else str(verdict)
+
+
+def _courses_in_words(limb: LimbFollowUp) -> str:
+    """How many calcifications took each course: ``2 new, 1 resolved``."""
+    counts = Counter(change.course for change in limb.changes)
     return ", ".join(f"{counts[course]} {course}" for course in LesionCourse if counts[course])
 
 
@@ -159,7 +228,7 @@ def _table(names: tuple[str, str], limb: LimbFollowUp) -> Table:
 def _group_table(names: tuple[str, str], changes: Sequence[Change]) -> Table | None:
     """Mass by plane, shape, region and side of whole scans; None where no group was compared."""
     body: list[Row] = []
-    masses = [c for c in changes if c.quantity == "calcinosis_mass" and c.region.structure == STRUCTURE]
+    masses = [c for c in changes if c.quantity == _MASS and c.region.structure == STRUCTURE]
     for kind, heading in GROUPS:
         mine = [c for c in masses if (c.region.level or "").partition(" ")[0] == kind]
         if mine:
