@@ -13,6 +13,7 @@ from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.person_labels import read_person_labels
 from heliotrope.app.stage import StageInput
 from heliotrope.app.stages.labels import PERSON_LABELS, STAGES
+from heliotrope.cli.main import main
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.errors import FileFormatError, GeometryError
 from heliotrope.domain.images import LabelMap, Volume
@@ -91,3 +92,27 @@ def test_ct_numbers_keep_their_sign_under_labels_and_before_engines(tmp_path: Pa
     shown = stage.run(given).backgrounds["labels"]
     assert shown.unit is Unit.HOUNSFIELD
     assert float(np.asarray(shown.data).min()) == pytest.approx(-1000.0, abs=1.0)
+
+
+def test_a_correction_that_is_missing_or_wrongly_named_is_refused_under_its_own_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = tmp_path / "mine.nii.gz"
+    assert main(["relabel", str(tmp_path), "--labels", str(drawn)]) != 0
+    missing = capsys.readouterr().err
+    assert "no such file: mine.nii.gz" in missing
+    assert "E_NOT_FOUND" in missing
+    drawn.write_bytes(b"")
+    (tmp_path / "mine.json").write_text('{"1": {"structure": "gracillis", "side": "left"}}')
+    assert main(["relabel", str(tmp_path), "--labels", str(drawn)]) != 0
+    wrong = capsys.readouterr().err
+    assert "mine.json, entry 1: unknown structure 'gracillis'" in wrong
+    assert "did you mean gracilis" in wrong
+    assert str(tmp_path) not in missing + wrong
+
+
+def test_labels_that_are_missing_are_said_to_be(tmp_path: Path) -> None:
+    study = read_study(_picture_study(tmp_path / "study"), role="ultrasound")
+    with pytest.raises(FileFormatError, match=r"no such file: drawn\.nii\.gz") as caught:
+        read_person_labels(tmp_path / "drawn.nii.gz", study)
+    assert caught.value.code == "E_NOT_FOUND"

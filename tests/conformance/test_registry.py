@@ -12,6 +12,7 @@ import pytest
 from heliotrope.app.options import AnalyzeOptions
 from heliotrope.app.registry import STAGES, quantities
 from heliotrope.app.stage import Quantity
+from heliotrope.domain.anatomy import STRUCTURES, WHERE_NAMES_ARE
 from heliotrope.findings.change import REPEATABILITY
 from heliotrope.report.vocabulary import UNIT_STYLES
 
@@ -21,9 +22,9 @@ COMPARED_ONLY = {"legacy_t2", "edema_load"}
 """Compared when an earlier result holds them, though no stage of this version need deliver them."""
 
 
-def _page() -> str:
-    path = ROOT / "scripts" / "quantities.py"
-    spec = importlib.util.spec_from_file_location("quantities_page", path)
+def _page(script: str) -> str:
+    path = ROOT / "scripts" / f"{script}.py"
+    spec = importlib.util.spec_from_file_location(f"{script}_page", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -62,7 +63,15 @@ def test_every_limit_of_change_speaks_of_a_known_quantity() -> None:
 
 def test_the_page_of_quantities_is_up_to_date() -> None:
     written = (ROOT / "docs" / "guide" / "quantities.md").read_text(encoding="utf-8")
-    assert written == _page(), "run: python scripts/quantities.py"
+    assert written == _page("quantities"), "run: python scripts/quantities.py"
+
+
+def test_the_page_of_structures_is_up_to_date_and_where_errors_say_it_is() -> None:
+    named = re.search(r"docs/\S+\.md", WHERE_NAMES_ARE)
+    assert named is not None
+    written = (ROOT / named.group()).read_text(encoding="utf-8")
+    assert written == _page("structures"), "run: python scripts/structures.py"
+    assert all(f"| `{name}` |" in written for name in STRUCTURES)
 
 
 def test_every_option_is_read_by_a_stage_that_declares_it_or_belongs_to_the_run_as_a_whole() -> None:

@@ -57,3 +57,10 @@ def test_commands_in_pages_exist_with_their_options(page: str, call: str) -> Non
 
 def test_pages_show_commands_at_all() -> None:
     assert {call.split()[0] for _, call in calls()} >= {"inspect", "analyze"}
+
+
+def test_readme_and_first_page_say_how_the_program_comes_on_the_path() -> None:
+    """Pages write its name alone, and the install leaves it in an environment of the clone."""
+    root = Path(__file__).resolve().parents[2]
+    for page in ("README.md", "docs/guide/getting-started.md"):
+        assert ". .venv/bin/activate" in (root / page).read_text(encoding="utf-8"), page

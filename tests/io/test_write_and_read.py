@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heliotrope.domain.anatomy import Region, Side
-from heliotrope.domain.errors import FileFormatError, InputError
+from heliotrope.domain.errors import FileFormatError, HeliotropeError, InputError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
 from heliotrope.domain.study import Acquisition, FileOutcome, Modality, Role
@@ -208,6 +208,37 @@ def test_labels_without_legend_are_refused_with_the_way_out(tmp_path: Path) -> N
     with pytest.raises(FileFormatError) as caught:
         nifti.read_labels(tmp_path / "labels.nii.gz")
     assert caught.value.code == "E_LEGEND"
+    assert "labels.json" in caught.value.message
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("legend", "code", "message", "hint"),
+    [
+        ('{"1": {"structure": "muscle",}}', "E_LEGEND", "drawn.json is not JSON: line 1, column 30", "commas"),
+        ("[1]", "E_LEGEND", "drawn.json is not a JSON object", "map numbers"),
+        ('{"one": {"structure": "muscle"}}', "E_LEGEND", "drawn.json, entry 'one'", "structure"),
+        ('{"1": {"structure": "muscle", "side": "Left"}}', "E_LEGEND", 'drawn.json, entry 1: side is "Left"', "lower"),
+        ('{"1": {"structure": "muscle", "level": 4}}', "E_LEGEND", "drawn.json, entry 1: level is 4", "leave level"),
+        (
+            '{"1": {"structure": "vastus_latralis"}}',
+            "E_LABEL",
+            "drawn.json, entry 1: unknown structure 'vastus_latralis'",
+            "did you mean vastus_lateralis",
+        ),
+        ('{"1": {"structure": "qqq"}}', "E_LABEL", "unknown structure 'qqq'", "docs/guide/structures.md"),
+    ],
+)
+def test_a_wrong_legend_names_its_file_the_entry_and_the_value(
+    tmp_path: Path, legend: str, code: str, message: str, hint: str
+) -> None:
+    (tmp_path / "drawn.json").write_text(legend)
+    with pytest.raises(HeliotropeError) as caught:
+        nifti.read_legend(tmp_path / "drawn.json")
+    assert caught.value.code == code
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_sidecar_restores_role_and_times(tmp_path: Path) -> None:

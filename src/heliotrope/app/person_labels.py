@@ -38,8 +38,7 @@ def read_person_labels(path: Path, study: Study) -> tuple[LabelMap, Series]:
     InputError
         Numbers without a name, or nothing labeled.
     """
-    if not path.exists():
-        raise FileFormatError("no such label file", hint="check the path given to --labels", code="E_NOT_FOUND")
+    require_label_file(path)
     if is_picture_name(path.name):
         return _read_drawn_picture(path, study)
     if not nifti.is_nifti_name(path.name):
@@ -48,6 +47,22 @@ def read_person_labels(path: Path, study: Study) -> tuple[LabelMap, Series]:
     if not labels.labels.any():
         raise InputError("the label image is empty", hint="draw at least one region", code="E_LABEL")
     return labels, _drawn_on(labels.grid, study)
+
+
+def require_label_file(path: Path) -> None:
+    """Refuse a path at which no file lies, or beside which lies a legend that cannot be read.
+
+    Raises
+    ------
+    FileFormatError
+        ``E_NOT_FOUND``, ``E_LEGEND``.
+    InputError
+        ``E_LABEL``: the legend names an unknown structure.
+    """
+    if not path.exists():
+        raise FileFormatError(f"no such file: {path.name}", hint="check the path given to --labels", code="E_NOT_FOUND")
+    if nifti.is_nifti_name(path.name) and (legend := path.with_name(nifti.nifti_stem(path.name) + ".json")).is_file():
+        nifti.read_legend(legend)
 
 
 def _read_drawn_picture(path: Path, study: Study) -> tuple[LabelMap, Series]:

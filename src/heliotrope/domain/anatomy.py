@@ -6,6 +6,7 @@ they are exported with that status. Where Uberon has none, there is none here.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -247,6 +248,8 @@ _ROWS = (
 
 STRUCTURES: Mapping[str, Structure] = MappingProxyType({row.name: row for row in _ROWS})
 """Every structure a region may name."""
+WHERE_NAMES_ARE = "every name stands in docs/guide/structures.md"
+"""Way to the list of structures, for hints."""
 
 
 @dataclass(frozen=True, order=True)
@@ -269,9 +272,10 @@ class Region:
 
     def __post_init__(self) -> None:
         if self.structure not in STRUCTURES:
+            near = difflib.get_close_matches(self.structure, STRUCTURES, n=3)
             raise InputError(
                 f"unknown structure {self.structure!r}",
-                hint="use a name of heliotrope.domain.anatomy.STRUCTURES",
+                hint=(f"did you mean {' or '.join(near)}? " if near else "") + WHERE_NAMES_ARE,
                 code="E_LABEL",
             )
 

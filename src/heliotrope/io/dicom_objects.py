@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from skimage.draw import polygon
 
-from heliotrope.domain.anatomy import STRUCTURES, Region, Side
+from heliotrope.domain.anatomy import STRUCTURES, WHERE_NAMES_ARE, Region, Side
 from heliotrope.domain.errors import FileFormatError, GeometryError, InputError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
@@ -126,7 +126,7 @@ def read_object_labels(path: Path | str, series: Series) -> LabelMap:
     if not draft.legend:
         raise InputError(
             f"none of the {len(unknown)} labels is a known structure",
-            hint="name them as in heliotrope.domain.anatomy.STRUCTURES, e.g. left_vastus_lateralis",
+            hint=f"name them like left_vastus_lateralis; {WHERE_NAMES_ARE}",
             code="E_LABEL",
         )
     if unknown:

@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from heliotrope.domain.anatomy import STRUCTURES, Region, Side
+from heliotrope.domain.anatomy import STRUCTURES, WHERE_NAMES_ARE, Region, Side
 from heliotrope.domain.errors import FileFormatError, GeometryError, InputError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, ParametricMap, Volume
@@ -282,34 +282,67 @@ def read_labels(path: Path | str, legend_path: Path | str | None = None) -> Labe
 
 
 def read_legend(path: Path) -> dict[int, Region]:
-    """Read ``{"1": {"structure": ..., "side": ...}, ...}``."""
+    """Read ``{"1": {"structure": ..., "side": ...}, ...}``.
+
+    Raises
+    ------
+    FileFormatError
+        ``E_LEGEND``: missing, not JSON, or of another form; with the file's name and the entry.
+    InputError
+        ``E_LABEL``: an unknown structure, with the names nearest to it.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FileFormatError(
-            "no legend beside the labels",
-            hint='write NAME.json: {"1": {"structure": "muscle", "side": "left"}}',
+            f"no legend: there is no file {path.name} beside the labels",
+            hint=f'write {path.name}: {{"1": {{"structure": "muscle", "side": "left"}}}}; {WHERE_NAMES_ARE}',
+            code="E_LEGEND",
+        ) from error
+    except json.JSONDecodeError as error:
+        raise FileFormatError(
+            f"the legend {path.name} is not JSON: line {error.lineno}, column {error.colno}",
+            hint="check commas, quotes and braces there",
             code="E_LEGEND",
         ) from error
     except (OSError, ValueError) as error:
-        raise FileFormatError("the legend is not readable JSON", hint="check the file", code="E_LEGEND") from error
+        raise FileFormatError(
+            f"the legend {path.name} cannot be read as text", hint="save it as UTF-8 JSON", code="E_LEGEND"
+        ) from error
     if not isinstance(content, Mapping):
-        raise FileFormatError("the legend is not a JSON object", hint="map numbers to structures", code="E_LEGEND")
-    legend: dict[int, Region] = {}
-    for key, entry in content.items():
-        if not str(key).isdigit() or not isinstance(entry, Mapping) or not isinstance(entry.get("structure"), str):
-            raise FileFormatError(
-                "a legend entry is not of the form number: {structure, side}", hint="check the legend", code="E_LEGEND"
-            )
-        if int(key) == 0:
-            continue
-        side, level = entry.get("side"), entry.get("level")
-        if side not in (None, "left", "right") or not (level is None or isinstance(level, str)):
-            raise FileFormatError(
-                f"legend entry {key}: side must be left, right or null", hint="check the legend", code="E_LEGEND"
-            )
-        legend[int(key)] = Region(entry["structure"], None if side is None else Side(side), level)
-    return legend
+        raise FileFormatError(
+            f"the legend {path.name} is not a JSON object", hint="map numbers to structures", code="E_LEGEND"
+        )
+    return {int(key): region for key, entry in content.items() if (region := _region(path.name, key, entry))}
+
+
+def _region(file: str, key: str, entry: object) -> Region | None:
+    """Region of one entry of a legend; None for 0, which is no region."""
+    if not str(key).isdigit() or not isinstance(entry, Mapping) or not isinstance(entry.get("structure"), str):
+        raise FileFormatError(
+            f"legend {file}, entry {key!r}: not of the form number: {{structure, side}}",
+            hint='write entries like "1": {"structure": "muscle", "side": "left"}',
+            code="E_LEGEND",
+        )
+    if int(key) == 0:
+        return None
+    side, level = entry.get("side"), entry.get("level")
+    if side not in (None, "left", "right"):
+        raise FileFormatError(
+            f"legend {file}, entry {key}: side is {json.dumps(side)}; it must be left, right or null",
+            hint="write the patient's side in lower case, or null where there is none",
+            code="E_LEGEND",
+        )
+    if not (level is None or isinstance(level, str)):
+        raise FileFormatError(
+            f"legend {file}, entry {key}: level is {json.dumps(level)}; it must be text or null",
+            hint="leave level out for a whole structure",
+            code="E_LEGEND",
+        )
+    try:
+        return Region(entry["structure"], None if side is None else Side(side), level)
+    except InputError as error:
+        raise InputError(f"legend {file}, entry {key}: {error.message}", hint=error.hint, code=error.code) from error
 
 
 def write_sidecar(
