@@ -412,7 +412,7 @@ QUESTIONS: Final = (
 )
 
 RULES: Final = (
-    "Never label a lesion automatically; list what fits and what would separate it.",
+    "No cause is chosen: what fits is listed, and what would separate it.",
     "Serum calcium and phosphate are needed before 'dystrophic' may be written; 'ossification' needs visible bone.",
 )
 EVIDENCE: Final = ("differential-muscle-edema", "differential-calcification", "differential-unverified")

@@ -249,7 +249,8 @@ def _all_numbers(result: AnalysisResult, citations: Citations) -> Section | None
         for levels in (False, True):
             table = measurement_table(quantity, measurements, citations, levels=levels, titles=titles)
             if table is not None:
-                blocks.append(Foldable(f"{table.caption} ({len(table.rows)} rows)", (table,)))
+                count = len(table.rows)
+                blocks.append(Foldable(f"{table.caption} ({count} row{'' if count == 1 else 's'})", (table,)))
     return Section("numbers", "All measurements", tuple(blocks), new_page=True) if blocks else None
 
 
