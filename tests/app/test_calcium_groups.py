@@ -26,7 +26,7 @@ def test_a_plane_that_is_gone_is_zero_because_it_was_looked_for() -> None:
         (1, 1),
     )
     assert gone.region.level == "plane cutaneous"
-    assert (gone.value, gone.ci95, gone.missing) == (0.0, (0.0, 0.0), None)
+    assert (gone.value, gone.ci95, gone.missing) == (0.0, None, None)
 
 
 def test_everything_is_zero_at_a_visit_without_any_calcium() -> None:

@@ -91,3 +91,20 @@ def test_a_number_without_known_repeatability_is_not_judged() -> None:
     before, after = (Measurement(MUSCLE, "moran_i", "median", value, Unit.ONE, "w/1") for value in (0.1, 0.9))
     assert _one(before, after).verdict is ChangeVerdict.UNJUDGED
     assert "moran_i" not in REPEATABILITY
+
+
+def _calcium(value: float, *, n_voxels: int) -> Measurement:
+    interval = (0.8 * value, 1.2 * value) if n_voxels else None
+    region = Region("all")
+    return Measurement(
+        region, "calcinosis_mass", "total", value, Unit.MILLIGRAM, "m/1", ci95=interval, n_voxels=n_voxels
+    )
+
+
+def test_calcium_where_none_was_found_before_is_an_increase_and_its_loss_a_decrease() -> None:
+    """Zero found has no interval: what the other visit found is judged by its own."""
+    none, some = _calcium(0.0, n_voxels=0), _calcium(8000.0, n_voxels=900)
+    assert _one(none, some).verdict is ChangeVerdict.INCREASE
+    assert _one(some, none).verdict is ChangeVerdict.DECREASE
+    assert _one(none, none).verdict is ChangeVerdict.WITHIN
+    assert _one(none, some).ci95 is None

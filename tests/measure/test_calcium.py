@@ -8,8 +8,9 @@ from heliotrope.domain.anatomy import Region
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap, Volume
 from heliotrope.domain.units import Unit
+from heliotrope.findings.calcinosis import find_calcinosis_statements
 from heliotrope.measure.calcium import measure_calcium
-from heliotrope.measure.calcium_summary import calcium_by_muscle, summarize_calcium
+from heliotrope.measure.calcium_summary import NOTHING_FOUND, WITHIN_OUTLINE, calcium_by_muscle, summarize_calcium
 from heliotrope.physics.ct_attenuation import HydroxyapatiteCalibration, table_calibration
 from heliotrope.segment.calcium.find import find_calcinosis
 from heliotrope.segment.calcium.places import Place
@@ -76,6 +77,10 @@ def test_a_limb_without_calcium_measures_zero_not_missing() -> None:
     assert total["calcinosis_volume"] == 0.0
     assert total["calcinosis_mass"] == 0.0
     assert total["calcinosis_count"] == 0.0
+    assert all(m.ci95 is None and NOTHING_FOUND in m.notes for m in rows if m.region == Region("all"))
+    finding = find_calcinosis_statements(found, (), rows, {})[0]
+    assert finding.limits[0] == NOTHING_FOUND
+    assert "thin nets" in NOTHING_FOUND
 
 
 def test_calcium_of_a_muscle_is_its_share_and_zero_where_none_lies() -> None:
@@ -92,7 +97,9 @@ def test_calcium_of_a_muscle_is_its_share_and_zero_where_none_lies() -> None:
     assert mass["soleus"] == 0.0
     assert float(mass["gracilis"] or 0) + float(mass["sartorius"] or 0) == pytest.approx(burdens[0].mass_mg)
     assert mass["gracilis"] == pytest.approx(mass["sartorius"], rel=0.35)
-    assert all(row.ci95 is not None and row.ci95[0] <= (row.value or 0.0) <= row.ci95[1] for row in rows)
+    assert all(row.ci95 is not None and row.ci95[0] <= row.value <= row.ci95[1] for row in rows if row.value)
+    assert all(row.ci95 is None and NOTHING_FOUND in row.notes for row in rows if row.value == 0)
+    assert all(WITHIN_OUTLINE in row.notes for row in rows)
 
 
 def test_air_in_a_fold_of_skin_takes_nothing_from_the_mass_of_calcium_beside_it() -> None:

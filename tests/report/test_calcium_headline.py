@@ -19,6 +19,7 @@ from heliotrope.domain.lesions import (
     LimbFollowUp,
 )
 from heliotrope.domain.units import Unit
+from heliotrope.measure.calcium_summary import WITHIN_OUTLINE
 from heliotrope.report import comparison_to_html
 from tests.report.page import Page
 from tests.report.test_comparison import comparison
@@ -89,3 +90,22 @@ def test_whether_places_of_earlier_edema_calcified_stands_first(linked: bool) ->
 def test_what_could_not_be_told_of_edema_does_not_lead() -> None:
     untold = EdemaLink(None, "It cannot be told.")
     assert "cannot be told" not in first_section(CalcinosisFollowUp((replace(limb(), side=None),), edema=(untold,)))
+
+
+def test_calcium_in_the_outline_of_a_muscle_is_named_so() -> None:
+    mass = Change(
+        Region("muscle", Side.LEFT),
+        "calcinosis_mass",
+        "total",
+        Unit.MILLIGRAM,
+        900.0,
+        600.0,
+        ChangeVerdict.DECREASE,
+        -300.0,
+        error_limit=135.0,
+    )
+    known = comparison()
+    page = comparison_to_html(Comparison(known.timepoints[:2], {"T2": (mass,)}))
+    text = Page(page).visible_text
+    assert "Within the outline of left muscle." in text
+    assert WITHIN_OUTLINE in text

@@ -27,7 +27,7 @@ def test_a_fatty_muscle_with_long_t2_is_marked_as_perhaps_fat() -> None:
     assert (calcium.text, calcium.tone) == ("not looked for", Tone.UNKNOWN)
     assert {column.group for column in table.columns[2:]} == {"Activity", "Damage", "Calcium"}
     assert "unknown, not absent" in table.notes[0]
-    assert table.notes[1].startswith("Calcium: ")
+    assert table.notes[1].startswith("Calcium within the outline: ")
 
 
 def test_lean_muscle_with_edema_is_not_marked_as_fat() -> None:
@@ -74,4 +74,4 @@ def test_why_calcium_was_not_looked_for_is_said() -> None:
     )
     table = kept_apart_table(rows)
     assert table is not None
-    assert "Calcium: no CT series." in table.notes
+    assert "Calcium within the outline: no CT series." in table.notes

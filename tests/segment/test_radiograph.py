@@ -47,6 +47,14 @@ def test_an_area_without_a_pixel_size_is_missing() -> None:
     assert missing.code == "M_NO_PIXEL_SIZE"
 
 
+def test_an_area_of_nothing_without_a_pixel_size_is_missing_too() -> None:
+    rows = {m.quantity: m for m in measure_radiograph(find_radiograph_calcium(np.kron(leg(), np.ones((2, 2))), None))}
+    for quantity in ("calcinosis_projected_area", "calcinosis_integrated_opacity"):
+        assert rows[quantity].value is None
+        assert rows[quantity].missing is not None
+    assert rows["calcinosis_radiograph_count"].value == 0
+
+
 def test_a_reversed_gray_scale_is_refused() -> None:
     image = leg()
     with pytest.raises(QualityRefusal) as refusal:

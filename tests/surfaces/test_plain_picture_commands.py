@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -94,6 +95,23 @@ def test_without_a_pixel_size_areas_are_withheld_and_counts_are_not(tmp_path: Pa
     assert (area["value"], area["missing"]["code"]) == (None, "M_NO_PIXEL_SIZE")
     assert value(document, "calcinosis_radiograph_count")["value"] > 0
     assert any(not check["passed"] and "Pixel size" in check["name"] for check in document["quality"])
+
+
+def test_a_given_pixel_size_serves_a_dicom_radiograph_that_states_none(tmp_path: Path) -> None:
+    assert main(["phantom", "radiograph-calcinosis", "--seed", "3001", "--out", str(tmp_path / "arm")]) == 0
+    for file in (tmp_path / "arm").rglob("*.dcm"):
+        dataset = pydicom.dcmread(file)
+        for name in ("PixelSpacing", "ImagerPixelSpacing"):
+            dataset.pop(name, None)
+        dataset.save_as(file)
+    bare = value(result_of([str(tmp_path / "arm")], tmp_path / "bare"), "calcinosis_projected_area")
+    assert bare["missing"]["code"] == "M_NO_PIXEL_SIZE"
+    document = result_of([str(tmp_path / "arm"), "--pixel-size-mm", str(PIXEL_MM)], tmp_path / "out")
+    area = value(document, "calcinosis_projected_area")["value"]
+    assert area == pytest.approx(build_radiograph(3001).area_cm2, rel=0.6)
+    checks = {check["name"]: check for check in document["quality"]}
+    assert f"the user gave {PIXEL_MM:g} mm" in checks["Pixel size of the radiograph"]["detail"]
+    assert main(["analyze", str(tmp_path / "arm"), "--pixel-size-mm", "70", "--out", str(tmp_path / "bad")]) != 0
 
 
 def test_an_inverted_picture_is_refused_with_the_way_out(tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def with_absent_groups(
         if _is_group(row) and (row.region, row.quantity, row.statistic) not in held:
             reason = _not_alike(row, rows, limb_counts)
             missing = Missing("M_OTHER_GROUPS", reason) if reason else None
-            value, interval = (None, None) if reason else (0.0, None if row.ci95 is None else (0.0, 0.0))
-            out.append(replace(row, value=value, ci95=interval, missing=missing, n_voxels=0, notes=()))
+            value = None if reason else 0.0
+            out.append(replace(row, value=value, ci95=None, missing=missing, n_voxels=0, notes=()))
     return out
 
 

@@ -54,7 +54,7 @@ class AnalyzeOptions:
     )
     engine_task: str | None = _option("Task or region of `engine`, e.g. total_mr or thigh; else its usual one.")
     role: str | None = _option("Role of NIfTI files and pictures that have no sidecar, e.g. multi_echo_t2, radiograph.")
-    pixel_size_mm: float | None = _option("Pixel size of plain pictures (PNG, JPEG, TIFF) that state none, in mm.")
+    pixel_size_mm: float | None = _option("Pixel size of plain pictures and DICOM radiographs that state none, in mm.")
     study: str | None = _option(
         "Key of one study, where the folder holds several; `heliotrope inspect` lists the keys."
     )

@@ -51,7 +51,7 @@ def analyze(
     ),
     role: str | None = typer.Option(None, "--role", help="Role of NIfTI files and pictures that have no sidecar."),
     pixel_size_mm: float | None = typer.Option(
-        None, "--pixel-size-mm", help="Pixel size of plain pictures that state none.", metavar="MM"
+        None, "--pixel-size-mm", help="Pixel size of pictures and DICOM radiographs that state none.", metavar="MM"
     ),
     study_key: str | None = typer.Option(
         None, "--study", help="Key of one study, where the folder holds several.", metavar="KEY"

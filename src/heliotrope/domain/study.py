@@ -11,6 +11,10 @@ NO_PIXEL_SIZE_DEFECT = "no pixel spacing is stated: lengths on this image are in
 """One of `Series.defects`: the grid's spacing is a stand-in."""
 
 
+GIVEN_PIXEL_SIZE = "the header states no pixel size; the user gave"
+"""How the defect of a DICOM series begins whose pixel size a person gave."""
+
+
 class Modality(StrEnum):
     """How the image was made."""
 

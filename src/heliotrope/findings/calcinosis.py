@@ -9,6 +9,7 @@ from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.domain.truth import Truth
 from heliotrope.measure.calcium import Burden
+from heliotrope.measure.calcium_summary import NOTHING_FOUND
 from heliotrope.segment.calcium.candidates import Exclusion
 from heliotrope.segment.calcium.components import CalciumShape, Component, PlaneDetail
 from heliotrope.segment.calcium.find import Calcinosis
@@ -111,7 +112,7 @@ def _total(
             Truth.FALSE,
             "No calcification of the assessed soft tissue was found.",
             measurements=totals,
-            limits=limits,
+            limits=(NOTHING_FOUND, *limits),
             evidence=("calcium-threshold",),
             details={"components": 0.0},
         )

@@ -169,7 +169,8 @@ def _judged(before: Measurement, after: Measurement, same_scanner: bool, known: 
     if known is not None and before.statistic in LOCATION_STATISTICS:
         limit = error_limit(known, before.value, same_scanner=same_scanner)
         origin = known.origin
-        if limit == 0 and interval is None and difference != 0:
+        judged_by = interval or _against_nothing(before, after)
+        if limit == 0 and judged_by is None and difference != 0:
             reason = "the baseline is 0, of which no percentage can be taken"
         elif limit is None:
             verdict, reason = (
@@ -178,7 +179,7 @@ def _judged(before: Measurement, after: Measurement, same_scanner: bool, known: 
             )
         elif abs(difference) <= limit:
             verdict, reason = ChangeVerdict.WITHIN, ""
-        elif interval is not None and interval[0] <= 0 <= interval[1]:
+        elif judged_by is not None and judged_by[0] <= 0 <= judged_by[1]:
             verdict, reason = ChangeVerdict.WITHIN, "the 95 % interval of the difference includes zero"
         else:
             verdict, reason = (ChangeVerdict.INCREASE if difference > 0 else ChangeVerdict.DECREASE), ""
@@ -198,3 +199,11 @@ def _judged(before: Measurement, after: Measurement, same_scanner: bool, known: 
         reason=reason,
         evidence=() if known is None or known.evidence is None else (known.evidence,),
     )
+
+
+def _against_nothing(before: Measurement, after: Measurement) -> tuple[float, float] | None:
+    """Interval of what one visit found where the other looked and found nothing, which has no interval of its own."""
+    for other, found in ((before, after), (after, before)):
+        if other.value == 0 and other.n_voxels == 0 and other.ci95 is None:
+            return found.ci95
+    return None

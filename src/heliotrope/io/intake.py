@@ -15,7 +15,13 @@ from heliotrope.io.frames import DicomFrame, FrameFacts
 from heliotrope.io.identity import SYNTHETIC_KEY, Patient, pseudonym_key, study_key, subject_key
 from heliotrope.io.media import is_media_directory, list_media
 from heliotrope.io.nifti_intake import NiftiFrame, is_nifti_name, nifti_studies, read_nifti_volume
-from heliotrope.io.pictures import PictureFrame, is_picture_name, picture_studies, read_picture_volume
+from heliotrope.io.pictures import (
+    PictureFrame,
+    is_picture_name,
+    picture_studies,
+    read_picture_volume,
+    with_given_pixel_size,
+)
 from heliotrope.io.pixels import read_dicom_volume
 from heliotrope.io.scan import Scanned, ScannedObject, scan
 from heliotrope.io.series import object_series, series_of
@@ -52,7 +58,7 @@ def read_study(
     role : str or None
         Role of NIfTI files and plain pictures that do not state one.
     pixel_size_mm : float or None
-        Pixel size of plain pictures that do not state one. [mm]
+        Pixel size of plain pictures, and of DICOM radiographs and ultrasound, that do not state one. [mm]
     study_key : str or None
         Which study to take where one patient has several.
 
@@ -165,6 +171,8 @@ def _read(path: Path, role: str | None, pixel_size_mm: float | None) -> tuple[tu
     taken = {record.path for record in pictured[0].files} if pictured else set()
     scanned = list(scan([entry for entry in other if entry.name not in {*used_companions, *taken}]))
     dicom, stray, conflict = _dicom_studies(scanned)
+    if pixel_size_mm is not None:
+        dicom = [with_given_pixel_size(study, pixel_size_mm) for study in dicom]
     stray += [*listing.turned_away, *aside]
     studies = list(dicom)
     if nifti_read is not None:

@@ -7,7 +7,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,6 +19,7 @@ from heliotrope.domain.errors import FileFormatError, HeliotropeError
 from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import Volume
 from heliotrope.domain.study import (
+    GIVEN_PIXEL_SIZE,
     NO_PIXEL_SIZE_DEFECT,
     Acquisition,
     FileOutcome,
@@ -143,6 +144,33 @@ def _sidecar(
         companion.name, FileOutcome.USED, sha256=read_head(reader, companion.source).sha256
     )
     return content
+
+
+def with_given_pixel_size(study: Study, pixel_size_mm: float) -> Study:
+    """Radiographs and ultrasound of a study that state no pixel size, with the one that a person gives.
+
+    Raises
+    ------
+    FileFormatError
+        ``E_PIXEL_SIZE``: no possible size.
+    """
+    size = _pixel_size({}, pixel_size_mm)
+    assert size is not None
+
+    def given(series: Series) -> Series:
+        if series.role not in _MODALITY or series.has_pixel_size or series.grid is None:
+            return series
+        scale = size / series.grid.spacing_mm[0]
+        matrix = np.array(series.grid.matrix)
+        matrix[:3, :2] *= scale
+        defects = tuple(defect for defect in series.defects if defect != NO_PIXEL_SIZE_DEFECT)
+        return replace(
+            series,
+            grid=Grid.from_matrix(series.grid.shape, matrix, series.grid.frame_of_reference_uid),
+            defects=(*defects, f"{GIVEN_PIXEL_SIZE} {size:g} mm"),
+        )
+
+    return replace(study, series=tuple(given(series) for series in study.series))
 
 
 def _pixel_size(facts: Mapping[str, Any], stated_mm: float | None) -> float | None:

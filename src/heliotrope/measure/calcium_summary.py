@@ -22,6 +22,15 @@ from heliotrope.segment.calcium.places import Place
 _EVIDENCE = ("calcium-threshold", "calcium-mass-integral", "calcium-hydroxyapatite-slope", "calcium-mass-phantom-error")
 _MOST_COMPONENTS = 200
 
+NOTHING_FOUND = (
+    "None was found. This does not exclude calcium below the threshold, thin nets (strands of a voxel or less), "
+    "calcium beside bone, or calcium in body cavities that were left out; zero has no interval."
+)
+WITHIN_OUTLINE = (
+    "Within the outline of a muscle or compartment, calcium counts with the share of its voxels that lies there, in "
+    "whatever tissue plane: calcium of fascia and septa too. It is not the plane intramuscular."
+)
+
 
 @dataclass(frozen=True)
 class _Group:
@@ -49,11 +58,11 @@ def summarize_calcium(
     Returns
     -------
     tuple of Measurement
-        Zero when calcium was looked for and not found.
+        Zero without an interval when calcium was looked for and not found.
     """
     components = found.components
     everyone = tuple(range(len(components)))
-    notes = (f"Calibration: {calibration.name}.", *found.notes)
+    notes = (f"Calibration: {calibration.name}.", *found.notes, *(() if components else (NOTHING_FOUND,)))
     out = list(_totals(_Group(Region("all"), everyone), burdens, notes))
     for group in (*_splits(components), *_regions(components, places)):
         out.extend(_totals(group, burdens, ()))
@@ -80,9 +89,10 @@ def summarize_calcium(
 def calcium_by_muscle(
     found: Calcinosis, burdens: tuple[Burden, ...], labels: LabelMap, calibration: HydroxyapatiteCalibration
 ) -> tuple[Measurement, ...]:
-    """Volume and mass of calcium within every labeled muscle, compartment and side; zero where none lies in it.
+    """Volume and mass of calcium within the outline of every labeled muscle, compartment and side; zero where none is.
 
-    A component that lies in several counts with the share of its voxels in each.
+    A component that lies in several counts with the share of its voxels in each, whatever its tissue plane: this is
+    not the calcium of the plane ``intramuscular``.
 
     Parameters
     ----------
@@ -124,10 +134,10 @@ def calcium_by_muscle(
                     value,
                     unit,
                     METHOD,
-                    ci95=(max(value - reach, 0.0), value + reach),
+                    ci95=(max(value - reach, 0.0), value + reach) if shares else None,
                     n_voxels=int(inside[1:].sum()),
                     evidence=_EVIDENCE,
-                    notes=(f"Calibration: {calibration.name}.",),
+                    notes=(f"Calibration: {calibration.name}.", WITHIN_OUTLINE, *(() if shares else (NOTHING_FOUND,))),
                 )
             )
     return tuple(rows)
@@ -206,7 +216,7 @@ def _totals(
             value,
             unit,
             METHOD,
-            ci95=ci,
+            ci95=ci if chosen else None,
             n_voxels=voxels,
             evidence=_EVIDENCE,
             notes=notes,

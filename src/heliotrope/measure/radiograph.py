@@ -22,14 +22,15 @@ def measure_radiograph(found: RadiographCalcium) -> tuple[Measurement, ...]:
     Returns
     -------
     tuple of Measurement
-        On ``all``. Zero where nothing was found; without a pixel size an area other than zero is missing.
+        On ``all``. Zero where nothing was found; without a pixel size areas are missing, zero too: how small
+        a spot would have been found is not known.
     """
     inside = found.numbers > 0
     area = float(inside.sum()) * found.pixel_mm**2 / 100.0
     opacity = float(found.opacity[inside].sum()) * found.pixel_mm**2 / 100.0
     count = int(found.numbers.max())
     no_size = Missing("M_NO_PIXEL_SIZE", "the image states no pixel size, so that areas cannot be given")
-    hidden = no_size if count and not found.scale_known else None
+    hidden = None if found.scale_known else no_size
     notes = ("Projection: no depth and no tissue plane can be told.",)
 
     def row(quantity: str, value: float, unit: Unit, missing: Missing | None = None) -> Measurement:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from heliotrope.domain.anatomy import Side
+from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.findings import Finding, FindingKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.measure.calcium import SKIN_AT_RISK_MM
+from heliotrope.measure.regions import is_lean
 from heliotrope.report.document import Block, Column, Foldable, Row, Table, Text, Tone
 from heliotrope.report.vocabulary import NOT_ASSESSABLE, capitalized, interval_text, unit_symbol, value_text
 
@@ -30,7 +31,13 @@ _INTERVALS = (
     "how much of thin calcium they miss or add by voxel size and blur; that of the skin half a pixel; and the number "
     "reaches from the calcifications whose mass is certain to all."
 )
+_AMOUNTS_BY_OUTLINE = ("calcinosis_mass", "calcinosis_volume")
 _PATTERNS, _ALL_PATTERNS = "patterns_", "patterns"
+
+
+def is_within_outline(quantity: str, region: Region) -> bool:
+    """True for calcium counted by the outline of a muscle or compartment, whatever its tissue plane."""
+    return quantity in _AMOUNTS_BY_OUTLINE and is_lean(region)
 
 
 def burden_table(measurements: Sequence[Measurement]) -> Table | None:

@@ -8,6 +8,8 @@ from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.change import Change, ChangeVerdict
 from heliotrope.domain.comparison import ComparedTimepoint, Comparison
 from heliotrope.domain.measurement import Measurement
+from heliotrope.measure.calcium_summary import WITHIN_OUTLINE
+from heliotrope.report.calcium_tables import is_within_outline
 from heliotrope.report.charts import ChartPoint, draw_course
 from heliotrope.report.citations import Citations
 from heliotrope.report.document import (
@@ -31,7 +33,7 @@ from heliotrope.report.document import (
 from heliotrope.report.html import to_html
 from heliotrope.report.lesion_followup import followup_section, headline_items
 from heliotrope.report.side_by_side import side_by_side_section
-from heliotrope.report.tables import ordered_quantities, structure_title
+from heliotrope.report.tables import ordered_quantities
 from heliotrope.report.vocabulary import (
     NOT_ASSESSABLE,
     capitalized,
@@ -113,6 +115,11 @@ def _sentence(change: Change, titles: Mapping[str, str]) -> str:
     return f"{text}; {change.verdict}."
 
 
+def _where(change: Change, title: str) -> str:
+    """Region of a change; calcium in the outline of a muscle is not calcium of the plane intramuscular."""
+    return f"within the outline of {title}" if is_within_outline(change.quantity, change.region) else title
+
+
 _ORDER = {name: number for number, name in enumerate(STRUCTURES)}
 
 
@@ -150,7 +157,7 @@ def _key_changes(comparison: Comparison, citations: Citations) -> Section:
                 Text(_sentence(c, comparison.titles), citations.cite(c.evidence)),
                 "increase" if c.verdict is ChangeVerdict.INCREASE else "decrease",
                 Tone.ATTENTION,
-                lead=capitalized(f"{visit}{c.region.title}"),
+                lead=capitalized(f"{visit}{_where(c, c.region.title)}"),
             )
             for c in shown
         )
@@ -208,7 +215,7 @@ def _courses(comparison: Comparison) -> Section | None:
             draw_course(
                 points,
                 change.unit,
-                f"{quantity_title(change.quantity, comparison.titles)}, {change.region.title}",
+                f"{quantity_title(change.quantity, comparison.titles)}, {_where(change, change.region.title)}",
                 error_limit=change.error_limit,
                 connected=not comparison.blinded,
                 synthetic=comparison.synthetic,
@@ -255,7 +262,7 @@ def _change_table(name: str, title: str, changes: Sequence[Change], citations: C
     rows = tuple(
         Row(
             (
-                Text(structure_title(c.region.structure)),
+                Text(capitalized(_where(c, STRUCTURES[c.region.structure].title))),
                 Text(capitalized(c.region.side or "–")),
                 Text(statistic_title(c.statistic)),
                 cell(c.baseline, c),
@@ -285,7 +292,8 @@ def _change_table(name: str, title: str, changes: Sequence[Change], citations: C
         Column(f"Measurement error{suffix}", numeric=True),
         Column("What may be said"),
     )
-    return Table(f"{title}, {name} against baseline", heading, rows)
+    outlined = any(is_within_outline(c.quantity, c.region) for c in changes)
+    return Table(f"{title}, {name} against baseline", heading, rows, (WITHIN_OUTLINE,) if outlined else ())
 
 
 def _not_compared(comparison: Comparison) -> Section:

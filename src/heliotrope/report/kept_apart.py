@@ -8,6 +8,7 @@ from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.measurement import Measurement
 from heliotrope.findings.damage import FAT_MAY_EXPLAIN_PERCENT
 from heliotrope.findings.edema import POSITIVE_PERCENT
+from heliotrope.measure.calcium_summary import WITHIN_OUTLINE
 from heliotrope.report.document import Column, Row, Table, Text, Tone
 from heliotrope.report.tables import ordered_structures, structure_title
 from heliotrope.report.vocabulary import capitalized, interval_text, value_text
@@ -16,7 +17,7 @@ _COLUMNS = (
     ("edema_fraction", "fraction", "Edema fraction [%]", "Activity"),
     ("fat_fraction", "mean", "Fat fraction [%]", "Damage"),
     ("contractile_area", "max", "Contractile area [mm²]", "Damage"),
-    ("calcinosis_mass", "total", "Calcium [mg]", "Calcium"),
+    ("calcinosis_mass", "total", "Calcium within the outline [mg]", "Calcium"),
 )
 MAY_BE_FAT = f"fat {FAT_MAY_EXPLAIN_PERCENT:.0f} % or more: may be fat rather than edema"
 NOTE = (
@@ -55,9 +56,9 @@ def kept_apart_table(measurements: Sequence[Measurement]) -> Table | None:
         Column("Side"),
         *(Column(title, group, numeric=True) for _, _, title, group in _COLUMNS),
     )
-    return Table(
-        "Activity, damage and calcium, kept apart", heading, rows, (NOTE, *_reasons(measurements, shown, found))
-    )
+    weighed = any(quantity == "calcinosis_mass" and m.value is not None for (_, quantity), m in found.items())
+    notes = (NOTE, *((WITHIN_OUTLINE,) if weighed else ()), *_reasons(measurements, shown, found))
+    return Table("Activity, damage and calcium, kept apart", heading, rows, notes)
 
 
 def _reasons(

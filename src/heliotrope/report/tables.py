@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from heliotrope.domain.anatomy import STRUCTURES, Region, Side, StructureKind
 from heliotrope.domain.measurement import Measurement
+from heliotrope.report.calcium_tables import is_within_outline
 from heliotrope.report.citations import Citations
 from heliotrope.report.document import Column, Row, Table, Text, Tone
 from heliotrope.report.vocabulary import (
@@ -210,6 +211,8 @@ def region_table(
         common[quantity] = shared
         unit = unit_symbol(next(m.unit for key, m in chosen.items() if key[0] == quantity))
         title = f"{quantity_title(quantity, titles)}, {statistic_title(statistic)}"
+        if any(is_within_outline(quantity, m.region) for m in valued):
+            title = f"{quantity_title(quantity, titles)} within the outline"
         marks = notes.letters(sorted(shared))
         heads[quantity] = title + (f" [{unit}]" if unit else "") + (f" {marks}" if marks else "")
     rows: list[Row] = []
@@ -254,7 +257,10 @@ def measurement_table(
     rows: list[Row] = []
     for m in shown:
         cited = citations.cite(m.evidence)
-        region = [Text(structure_title(m.region.structure)), Text(capitalized(m.region.side or "–"))]
+        place = structure_title(m.region.structure)
+        if is_within_outline(m.quantity, m.region):
+            place = f"Within the outline of {STRUCTURES[m.region.structure].title}"
+        region = [Text(place), Text(capitalized(m.region.side or "–"))]
         if levels:
             region.append(Text(m.region.level or ""))
         marks = notes.letters(m.notes)

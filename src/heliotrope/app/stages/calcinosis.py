@@ -16,7 +16,7 @@ from heliotrope.domain.result import QualityCheck
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
 from heliotrope.findings.calcinosis import find_calcinosis_statements
-from heliotrope.measure.calcium import measure_calcium
+from heliotrope.measure.calcium import MODEL_ERROR, measure_calcium
 from heliotrope.measure.calcium_summary import calcium_by_muscle, missing_calcium, summarize_calcium
 from heliotrope.physics.ct_attenuation import table_calibration
 from heliotrope.segment.axial import AxialFrame
@@ -177,7 +177,9 @@ def _run(stage_input: StageInput) -> StageOutput:
     sentence = (
         f"Calcium of the soft tissue was sought in CT above {found.threshold_hu:.0f} HU (noise "
         f"{found.noise_hu:.0f} HU), "
-        f"without bone, vessels, metal and contents of the body cavities; mass by the {calibration.name}."
+        f"without bone, vessels, metal and contents of the body cavities; mass by the {calibration.name}. "
+        "Its 95 % interval holds image noise, the uncertainty of the background and the method's error on phantoms, "
+        f"taken as {100 * MODEL_ERROR:.0f} %; the error of the calibration is not in it."
     )
     return StageOutput(
         sentence=sentence,

@@ -12,7 +12,7 @@ from heliotrope.domain.geometry import Grid
 from heliotrope.domain.images import LabelMap
 from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import QualityCheck
-from heliotrope.domain.study import Role, Series, Study
+from heliotrope.domain.study import GIVEN_PIXEL_SIZE, Role, Series, Study
 from heliotrope.domain.truth import Truth
 from heliotrope.domain.units import Unit
 from heliotrope.measure.radiograph import density_grade, measure_radiograph, spot_patterns, zone_axis, zones
@@ -120,11 +120,13 @@ def _run(stage_input: StageInput) -> StageOutput:
 
 
 def _quality(series: Series) -> tuple[QualityCheck, ...]:
+    given = next((defect for defect in series.defects if defect.startswith(GIVEN_PIXEL_SIZE)), None)
+    stated = "stated in the detector's or a given plane"
     return (
         QualityCheck(
             "Pixel size of the radiograph",
             series.has_pixel_size,
-            "stated in the detector's or a given plane; the body is nearer to the tube and is shown magnified"
+            f"{given or stated}; the body is nearer to the tube and is shown magnified"
             if series.has_pixel_size
             else "none is stated: the picture was searched as if 0.2 mm, so that small spots may be missed or added",
         ),
