@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +151,11 @@ def test_changes_are_listed_by_muscle_group_and_side() -> None:
 
 def test_the_coefficient_a_change_was_held_against_is_stated() -> None:
     assert "3.0 ms, system default, not published" in Page(comparison_to_html(comparison())).visible_text
+
+
+def test_the_page_and_the_guide_ask_for_the_coefficient_and_for_the_interval() -> None:
+    """As the program judges: see `test_a_difference_whose_interval_includes_zero_is_not_called`."""
+    text = Page(comparison_to_html(comparison())).visible_text
+    assert "its 95 % interval, where there is one, excludes zero, and method" in text
+    guide = (Path(__file__).parents[2] / "docs/concepts/uncertainty.md").read_text(encoding="utf-8")
+    assert "*and* its 95 % interval, where there is one, excludes zero" in " ".join(guide.split())

@@ -93,6 +93,12 @@ def test_numbers_of_single_components_are_not_held_against_each_other_by_their_n
     assert not any(level.startswith("component ") for level in levels)
 
 
+def test_the_method_says_what_the_interval_of_the_mass_holds(visits: tuple[Path, Path]) -> None:
+    page = (visits[0] / "report.html").read_text()
+    assert "holds image noise, the uncertainty of the background" in page
+    assert "taken as 15 %" in page
+
+
 def test_the_page_shows_both_visits_side_by_side(compared: Path) -> None:
     page = (compared / "report.html").read_text()
     assert "Calcifications, visit 1 to visit 2" in page

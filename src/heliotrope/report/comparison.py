@@ -343,8 +343,8 @@ def _how_judged(comparison: Comparison, citations: Citations) -> Section:
                 origins.setdefault(f"{quantity_title(c.quantity, comparison.titles)}: {c.origin}", []).append(c)
     text = (
         "A change is stated only when it is larger than the repeatability coefficient (1.96 √2 times the "
-        "within-subject standard deviation) and method, scanner and protocol are the same. Images alone say nothing of "
-        "progression or response to treatment."
+        "within-subject standard deviation), its 95 % interval, where there is one, excludes zero, and method, scanner "
+        "and protocol are the same. Images alone say nothing of progression or response to treatment."
     )
     blocks: list[Block] = [Paragraph((Text(text),))]
     if origins:
