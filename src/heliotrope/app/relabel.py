@@ -15,6 +15,7 @@ import numpy as np
 from heliotrope.app import output_folder
 from heliotrope.app.analyze import Outcome, analyze_study
 from heliotrope.app.options import AnalyzeOptions
+from heliotrope.app.person_labels import require_label_file
 from heliotrope.app.pipeline import Progress
 from heliotrope.domain.errors import FileFormatError, StudyError
 from heliotrope.domain.images import LabelMap
@@ -174,16 +175,19 @@ def _legend_beside(image: Path) -> Path:
 
 def _keep_revision(folder: Path, labels: Path, number: int) -> Path:
     """Copy the corrected labels and their legend into the result folder."""
+    require_label_file(labels)
     if not labels.is_file() or not nifti.is_nifti_name(labels.name):
         raise FileFormatError(
-            "the corrected labels are no NIfTI file", hint="give NAME.nii.gz, as saved by your editor", code="E_FILE"
+            f"{labels.name}: corrected labels must be a NIfTI file",
+            hint="give NAME.nii.gz, as saved by your editor",
+            code="E_FILE",
         )
     legend = _legend_beside(labels)
     if not legend.is_file():
         legend = folder / "labels.json"
     if not legend.is_file():
         raise FileFormatError(
-            "no legend for the corrected labels", hint="write NAME.json beside NAME.nii.gz", code="E_LEGEND"
+            f"no legend for {labels.name}", hint=f"write {_legend_beside(labels).name} beside it", code="E_LEGEND"
         )
     (folder / REVISIONS).mkdir(exist_ok=True)
     ending = ".nii.gz" if labels.name.lower().endswith(".gz") else ".nii"

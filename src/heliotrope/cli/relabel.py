@@ -6,7 +6,6 @@ from pathlib import Path
 
 import typer
 
-from heliotrope.app.person_labels import require_label_file
 from heliotrope.app.relabel import Relabeling
 from heliotrope.app.relabel import relabel as run_relabel
 from heliotrope.cli.progress import stage_progress
@@ -30,7 +29,6 @@ def relabel(
     as_json: bool = typer.Option(False, "--json", help="Print what changed as JSON on stdout."),
 ) -> int:
     """Put corrected labels into a finished analysis; only what depends on them runs again."""
-    require_label_file(labels)
     with stage_progress() as progress:
         done = run_relabel(folder, labels, study_path=study_path, by=by, progress=progress)
     payload = {
