@@ -104,8 +104,10 @@ def test_every_revision_is_kept_with_who_when_and_what(result: Path, tmp_path: P
 
 
 def test_a_folder_without_a_result_cannot_be_relabeled(tmp_path: Path) -> None:
+    drawn = tmp_path / "x.nii.gz"
+    drawn.write_bytes(b"")
     with pytest.raises(StudyError) as caught:
-        relabel(tmp_path, tmp_path / "x.nii.gz", study_path=None, by=None, progress=_silent)
+        relabel(tmp_path, drawn, study_path=None, by=None, progress=_silent)
     assert caught.value.code == "E_NO_RESULT"
 
 

@@ -83,7 +83,10 @@ def relabel(
     ------
     StudyError
         The folder holds no finished analysis, or its study is not where it was.
+    FileFormatError
+        The labels or their legend are missing or cannot be read.
     """
+    require_label_file(labels)
     record = _finished_run(folder)
     options = _options_of(record)
     study = read_study(
@@ -175,7 +178,6 @@ def _legend_beside(image: Path) -> Path:
 
 def _keep_revision(folder: Path, labels: Path, number: int) -> Path:
     """Copy the corrected labels and their legend into the result folder."""
-    require_label_file(labels)
     if not labels.is_file() or not nifti.is_nifti_name(labels.name):
         raise FileFormatError(
             f"{labels.name}: corrected labels must be a NIfTI file",
