@@ -305,7 +305,7 @@ def _quality(series: Series, found: Calcinosis) -> tuple[QualityCheck, ...]:
 STAGES = (
     Stage(
         "calcinosis",
-        4,
+        5,
         QUANTITIES,
         _select,
         _run,

@@ -134,4 +134,4 @@ def _quality(series: Series) -> tuple[QualityCheck, ...]:
     )
 
 
-STAGES = (Stage("radiograph-calcinosis", 3, QUANTITIES, _select, _run),)
+STAGES = (Stage("radiograph-calcinosis", 4, QUANTITIES, _select, _run),)
