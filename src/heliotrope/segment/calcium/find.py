@@ -52,9 +52,35 @@ On digital thighs septa of 0.3 mm show 1.3 to 1.6 %, of 1.6 mm 7.8 to 9.1 %. Pro
 _SLIVER = 0.08
 
 
-@dataclass(frozen=True, eq=False)
-class Calcinosis:
-    """What was found, in arrays of the scan's own grid brought to axes left, posterior, superior.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Survey:
+    """The whole scan before calcium is placed, in arrays of its own grid brought to axes left, posterior, superior.
+
+    Parameters
+    ----------
+    body, bone, bone_rim, cavity : bool arrays
+    excluded : uint8 array
+        1 + position in `Exclusion`.
+    excluded_mm3 : mapping of Exclusion to float
+        [mm3]
+    muscle_hu, noise_hu, threshold_hu : float
+        Median lean tissue, noise, and median threshold. [HU]
+    """
+
+    body: Mask
+    bone: Mask
+    bone_rim: Mask
+    cavity: Mask
+    excluded: NDArray[np.uint8]
+    excluded_mm3: dict[Exclusion, float]
+    muscle_hu: float
+    noise_hu: float
+    threshold_hu: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Calcinosis(Survey):
+    """What was found.
 
     Parameters
     ----------
@@ -65,17 +91,10 @@ class Calcinosis:
     numbers : int32 array
         Components, from 1.
     components : tuple of Component
-    bone, body, cavity : bool arrays
-    excluded : uint8 array
-        1 + position in `Exclusion`.
-    excluded_mm3 : mapping of Exclusion to float
-        [mm3]
     fascia_distance_mm, depth_mm : float16 arrays
         NaN outside the assessed limbs; exact to 0.01 mm within 16 mm. [mm]
     skin_thickness_mm : float
         [mm]
-    muscle_hu, noise_hu, threshold_hu : float
-        Median lean tissue, noise, and median threshold. [HU]
     detail : PlaneDetail
     notes : tuple of str
         Sentences for the report.
@@ -85,18 +104,9 @@ class Calcinosis:
     spacing: Spacing
     numbers: NDArray[np.int32]
     components: tuple[Component, ...]
-    body: Mask
-    bone: Mask
-    bone_rim: Mask
-    cavity: Mask
-    excluded: NDArray[np.uint8]
-    excluded_mm3: dict[Exclusion, float]
     fascia_distance_mm: NDArray[np.float16]
     depth_mm: NDArray[np.float16]
     skin_thickness_mm: float
-    muscle_hu: float
-    noise_hu: float
-    threshold_hu: float
     detail: PlaneDetail
     notes: tuple[str, ...] = field(default=())
 
@@ -137,9 +147,9 @@ def find_calcinosis(
             hint="use a reconstruction with slices of 1 mm",
             code="E_SLICE_THICKNESS",
         )
-    dense = _look(hu, spacing, contrast=bool(contrast), known_bones=known_bones)
+    calcium, survey = _survey(hu, spacing, contrast=bool(contrast), known_bones=known_bones)
     detail = _detail(thickness)
-    limbs = split_limbs(dense.body, dense.bone, spacing)
+    limbs = split_limbs(survey.body, survey.bone, spacing)
     fascia = np.full(hu.shape, np.nan, np.float16)
     depth = np.full(hu.shape, np.nan, np.float16)
     numbers = np.zeros(hu.shape, np.int32)
@@ -153,7 +163,7 @@ def find_calcinosis(
         if box is None:
             continue
         found, skin_mm, said = _assess_limb(
-            limb[box], hu, dense, box, spacing, detail, _side(limb, volume.grid, n_limbs)
+            limb[box], hu, calcium, survey, box, spacing, detail, _side(limb, volume.grid, n_limbs)
         )
         offset = len(components)
         mine = found.numbers > 0
@@ -165,51 +175,29 @@ def find_calcinosis(
         skins.append(skin_mm)
         notes.extend(s for s in said if s not in notes)
     return Calcinosis(
+        **vars(survey),
         hu=hu,
         spacing=spacing,
         numbers=numbers,
         components=tuple(components),
-        body=dense.body,
-        bone=dense.bone,
-        bone_rim=dense.bone_rim,
-        cavity=dense.cavity,
-        excluded=dense.excluded,
-        excluded_mm3=dense.excluded_mm3,
         fascia_distance_mm=fascia,
         depth_mm=depth,
         skin_thickness_mm=float(np.median(skins)) if skins else 2.0,
-        muscle_hu=dense.muscle_hu,
-        noise_hu=dense.noise_hu,
-        threshold_hu=dense.threshold_hu,
         detail=detail,
         notes=tuple(notes),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Dense:
-    """Dense voxels of the whole scan, kept in or out, and no more than what placing them needs."""
-
-    calcium: Mask
-    body: Mask
-    bone: Mask
-    bone_rim: Mask
-    cavity: Mask
-    excluded: NDArray[np.uint8]
-    excluded_mm3: dict[Exclusion, float]
-    muscle_hu: float
-    noise_hu: float
-    threshold_hu: float
-
-
-def _look(hu: NDArray[np.float32], spacing: Spacing, *, contrast: bool, known_bones: Mask | None) -> _Dense:
+def _survey(
+    hu: NDArray[np.float32], spacing: Spacing, *, contrast: bool, known_bones: Mask | None
+) -> tuple[Mask, Survey]:
+    """Calcium that may be counted, and what lies around it; all else that finding it needed is left behind."""
     body = find_body(hu, spacing)
     skeleton = find_skeleton(hu, body.mask, body.skin_depth_mm, spacing, known_bones)
     cavity = find_cavity(hu, body, skeleton, spacing)
     tissue = read_tissue(hu, body, skeleton, cavity, spacing, contrast=contrast)
     candidates = find_candidates(hu, body, skeleton, cavity, tissue, spacing)
-    return _Dense(
-        calcium=candidates.numbers > 0,
+    return candidates.numbers > 0, Survey(
         body=body.mask,
         bone=skeleton.mask,
         bone_rim=skeleton.rim,
@@ -233,17 +221,18 @@ class _Limb:
 def _assess_limb(
     limb: Mask,
     scan_hu: NDArray[np.float32],
-    dense: _Dense,
+    scan_calcium: Mask,
+    survey: Survey,
     box: Box,
     spacing: Spacing,
     detail: PlaneDetail,
     side: Side | None,
 ) -> tuple[_Limb, float, list[str]]:
     notes: list[str] = []
-    hu, body, bone_mask = scan_hu[box], dense.body[box], dense.bone[box]
+    hu, body, bone_mask = scan_hu[box], survey.body[box], survey.bone[box]
     smoothed = _smoothed(scan_hu, box, spacing)
-    calcium = limb & dense.calcium[box]
-    bone = bone_mask | dense.bone_rim[box]
+    calcium = limb & scan_calcium[box]
+    bone = bone_mask | survey.bone_rim[box]
     near_calcium = dilate(calcium, 1.2, spacing)
     surfaces = None
     if detail is not PlaneDetail.SUPERFICIAL_OR_DEEP:
