@@ -245,8 +245,14 @@ def test_a_single_limb_in_the_middle_has_no_side_and_is_refused() -> None:
     assert caught.value.code == "E_NO_SIDE"
 
 
-def test_one_slice_of_one_leg_is_enough() -> None:
-    one = limbs.draw(slices=1, limbs=(-1,))
+def test_one_slice_alone_is_refused() -> None:
+    with pytest.raises(QualityRefusal, match="one slice alone") as caught:
+        label_muscles([limbs.multi_echo(limbs.draw(slices=1)).frame(1)], oracle.network())
+    assert caught.value.code == "E_FEW_SLICES"
+
+
+def test_two_slices_of_one_leg_are_enough() -> None:
+    one = limbs.draw(slices=2, limbs=(-1,))
     found = label_muscles([limbs.multi_echo(one).frame(1)], oracle.network())
     assert [leg.side for leg in found.legs] == [Side.RIGHT]
     assert found.labels.mask_where(structure="vastus_lateralis", side=Side.RIGHT).any()

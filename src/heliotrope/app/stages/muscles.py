@@ -189,7 +189,7 @@ def _is_single(name: str) -> bool:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "muscles",
-        2,
+        3,
         (MUSCLE_LABELS,),
         _select,
         _run,

@@ -42,6 +42,8 @@ FEWEST_NAMED = 0.65
 """With fewer of a leg's muscles left the whole leg is withheld: this is not anatomy the network knows. Project rule."""
 LEAST_MUSCLE_ML = 0.5
 """A muscle of less than this is not in the image. Project rule. [mL]"""
+LEAST_SLICES = 2
+"""One slice alone, without neighbors, was named confidently and wrong on a digital thigh. Project rule."""
 LARGEST_PIXEL_MM = 3.3
 """Coarser axial pixels were not trained. [mm]"""
 MOST_IMAGES = 3
@@ -92,7 +94,7 @@ def label_muscles(
     Raises
     ------
     QualityRefusal
-        No limb with a known side, axial pixels too coarse, or no slice that looks like a thigh.
+        No limb with a known side, axial pixels too coarse, a single slice, or no slice that looks like a thigh.
     """
     grid = images[0].grid
     frame = AxialFrame.of(grid)
@@ -102,6 +104,12 @@ def label_muscles(
             f"single muscles: axial pixels of {max(spacing[:2]):.1f} mm are too coarse (limit {LARGEST_PIXEL_MM} mm)",
             hint="give an axial series",
             code="E_COARSE",
+        )
+    if frame.axial_grid.shape[2] < LEAST_SLICES:
+        raise QualityRefusal(
+            f"single muscles: one slice alone ({LEAST_SLICES} are needed): its answers may agree and be wrong",
+            hint="give the stack the slice belongs to, or labels of your own with --labels",
+            code="E_FEW_SLICES",
         )
     shown = [frame.to_axial(_gray(image)) for image in images[:MOST_IMAGES]]
     legs = _legs_of_tissues(tissues, frame) if tissues is not None else _legs_of_image(shown[0], frame)
