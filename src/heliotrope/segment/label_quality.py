@@ -171,13 +171,17 @@ class _Places:
     @classmethod
     def of(cls, labels: LabelMap, values: NDArray[np.uint16]) -> _Places:
         toward_left = AxialFrame.of(labels.grid).axial_grid.matrix[0]
-        index = np.nonzero(values)
-        x_mm = toward_left[3] + sum(step * axis for step, axis in zip(toward_left[:3], index, strict=True))
-        rows, slices = max((*labels.legend, int(values.max(initial=0)))) + 1, values.shape[2]
-        cell = values[index].astype(np.int64) * slices + index[2]
-        counts = np.bincount(cell, minlength=rows * slices).reshape(rows, slices)
-        sums_mm = np.bincount(cell, weights=x_mm, minlength=rows * slices).reshape(rows, slices)
-        return cls(counts.astype(np.int64), sums_mm.astype(np.float64))
+        shape = (max((*labels.legend, int(values.max(initial=0)))) + 1, values.shape[2])
+        counts, sums_mm = np.zeros(shape, np.int64), np.zeros(shape)
+        i, j = np.indices(values.shape[:2])
+        in_plane = toward_left[0] * i + toward_left[1] * j + toward_left[3]
+        # slice by slice: places of all voxels of a long scan at once would outweigh its labels twenty times
+        for k in range(values.shape[2]):
+            numbers = values[:, :, k].ravel()
+            x_mm = (in_plane + toward_left[2] * k).ravel()
+            counts[:, k] = np.bincount(numbers, minlength=shape[0])
+            sums_mm[:, k] = np.bincount(numbers, weights=x_mm, minlength=shape[0])
+        return cls(counts, sums_mm)
 
     def slices(self, number: int) -> NDArray[np.bool_]:
         """Slices that hold a label."""
