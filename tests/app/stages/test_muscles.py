@@ -71,6 +71,8 @@ def test_muscles_are_named_measured_and_described(tissues: LabelMap) -> None:
     assert "echo 2" in output.sentence
     names = {check.name: check for check in output.quality}
     assert names["muscle-level"].passed
+    # the labels with names are checked, and not only the tissues before them
+    assert names["label-islands"].passed is not None
     assert "Muscles named: 8 left, 8 right" in names["muscle-certainty"].detail
     assert names["muscle-against-tissues"].passed is False  # the stand-in calls half of the limb muscle
 

@@ -17,6 +17,7 @@ from heliotrope.domain.measurement import Missing
 from heliotrope.domain.result import NotAssessed, QualityCheck
 from heliotrope.domain.study import Role, Series, Study
 from heliotrope.domain.units import Unit
+from heliotrope.segment.label_quality import check_labels
 from heliotrope.segment.muscles.label import LEAST_AGREEMENT, MOST_IMAGES, label_muscles
 from heliotrope.segment.muscles.network import THIGH, MuscleNetwork
 from heliotrope.segment.muscles.predict import VIEWS_OF_IMAGES
@@ -122,7 +123,7 @@ def _run(given: StageInput, load: Callable[[], MuscleNetwork] = load_muscle_netw
         evidence=("muscle-network", "muscle-agreement", "muscle-order"),
         labels=muscles.labels,
         backgrounds={} if given.labels is not None else {"labels": images[0][1]},
-        quality=_checks(muscles),
+        quality=(*_checks(muscles), *check_labels(muscles.labels)),
     )
 
 
@@ -189,7 +190,7 @@ def _is_single(name: str) -> bool:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "muscles",
-        3,
+        4,
         (MUSCLE_LABELS,),
         _select,
         _run,
