@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +225,7 @@ def measure_share(share: ParametricMap, labels: LabelMap, *, generator: np.rando
 class _Draws:
     fraction: FloatArray
     mean_excess: FloatArray
-    n_blocks: int
+    n_drawn: float
 
 
 def _draws(
@@ -240,8 +240,8 @@ def _draws(
     """Fraction [%] and mean excess over all assessed voxels under drawn blocks, reference and cut-off."""
     every = max(1, values.size // LARGEST_SAMPLE)
     values, ill, share = values[::every], ill[::every], share[::every]
-    blocks = Blocks(blocks.number[::every], blocks.n_blocks)
-    weights = draw_weights(blocks, generator, N_DRAWS) if blocks.n_blocks else np.zeros((N_DRAWS, 0))
+    blocks = replace(blocks, number=blocks.number[::every])
+    weights = draw_weights(blocks, generator, N_DRAWS)
     scale, shift = reference if reference is not None else _draw_reference(image, generator)
     counts = np.bincount(blocks.number, minlength=blocks.n_blocks).astype(np.float64)
     limit = image.mask.limit
@@ -263,7 +263,7 @@ def _draws(
         total = max(float(weights[i] @ counts), 1.0)
         fraction[i] = 100.0 * kept * float(weights[i] @ per_block) / total
         excess[i] = kept * float(weights[i] @ surplus) / total
-    return _Draws(fraction, excess, blocks.n_blocks)
+    return _Draws(fraction, excess, blocks.n_drawn)
 
 
 def _draw_reference(image: EdemaImage, generator: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -326,7 +326,7 @@ def _asymmetry(image: EdemaImage, index: RegionIndex, structure: str, generator:
         left, right = draws[Side.LEFT].mean_excess, draws[Side.RIGHT].mean_excess
         total = left + right
         samples = np.where(total > 0, (left - right) / np.where(total > 0, total, 1.0), 0.0)
-        found = interval(value, samples, min(draws[side].n_blocks for side in Side))
+        found = interval(value, samples, min(draws[side].n_drawn for side in Side))
         ci95 = None if found is None else (max(found[0], -1.0), min(found[1], 1.0))
     return Measurement(
         region=Region(structure),
@@ -347,7 +347,7 @@ def _clip(
     draws: _Draws, which: int, estimate: float, bounds: tuple[float, float], factor: float = 1.0
 ) -> tuple[float, float] | None:
     samples = (draws.fraction if which == 0 else draws.mean_excess) * factor
-    found = interval(estimate, samples, draws.n_blocks)
+    found = interval(estimate, samples, draws.n_drawn)
     if found is None:
         return None
     low = min(max(found[0], bounds[0]), estimate)
@@ -358,7 +358,7 @@ def _excess_interval(draws: _Draws, estimate: float) -> tuple[float, float] | No
     """Interval of the mean inside edema: drawn excess over drawn fraction, where a draw found any."""
     found = draws.fraction > 0
     samples = draws.mean_excess[found] / (draws.fraction[found] / 100.0)
-    ci95 = interval(estimate, samples, draws.n_blocks)
+    ci95 = interval(estimate, samples, draws.n_drawn)
     return None if ci95 is None else (max(ci95[0], 0.0), ci95[1])
 
 

@@ -94,7 +94,7 @@ def corrected_mean(
     drawn = np.einsum("db,bij->dij", weights, squares)
     sound = np.linalg.cond(drawn) < WORST_CONDITION
     draws = np.linalg.solve(drawn[sound], np.einsum("db,bi->di", weights, sides)[sound][..., None])[:, 0, 0]
-    return CorrectedMean(value, interval(value, draws, blocks.n_blocks), int(np.count_nonzero(used)))
+    return CorrectedMean(value, interval(value, draws, blocks.n_drawn), int(np.count_nonzero(used)))
 
 
 WORST_CONDITION = 1e4
