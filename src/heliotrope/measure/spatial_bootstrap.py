@@ -1,7 +1,7 @@
 """Intervals for region statistics when neighboring voxels are not independent: blocks of space are drawn, not voxels.
 
-On drawn muscles of 3 to 120 mL, 91 to 100 of 100 intervals of nominal 95 % hold the mean that a map varies about, where it
-varies over up to 2 mm (Gaussian, standard deviation); 88 to 97 at 3 mm, 82 to 95 at 5 mm.
+On drawn muscles of 3 to 120 mL, 91 to 100 of 100 intervals of nominal 95 % hold the mean that a map varies about, where
+it varies over up to 2 mm (Gaussian, standard deviation); 88 to 97 at 3 mm, 82 to 95 at 5 mm.
 """
 
 from __future__ import annotations
