@@ -106,7 +106,9 @@ def test_the_page_shows_both_visits_side_by_side(compared: Path) -> None:
     assert "progression" not in page.replace("say nothing of progression", "")
 
 
-def test_another_tube_voltage_leaves_places_and_withholds_masses(visits: tuple[Path, Path], tmp_path: Path) -> None:
+def test_another_tube_voltage_leaves_places_and_withholds_masses(
+    visits: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = tmp_path / "other"
     shutil.copytree(visits[1], other)
     result = json.loads((other / "result.json").read_text())
@@ -114,6 +116,10 @@ def test_another_tube_voltage_leaves_places_and_withholds_masses(visits: tuple[P
         series["tube_voltage_kv"] = 100.0
     (other / "result.json").write_text(json.dumps(result))
     assert main(["compare", str(visits[0]), str(other), "--out", str(tmp_path / "out")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert re.match(r"Calcium of the limb: Total mass .* not comparable \(.*tube voltage", told[0])
+    assert "mass not comparable" in told[0]
+    assert told[-1].startswith("report: ")
     document = json.loads((tmp_path / "out" / "comparison.json").read_text())
     (limb,) = document["calcifications"]["visit 2"]["limbs"]
     assert {row["course"] for row in limb["lesions"]} <= {"mass not comparable", "not in both scans"}

@@ -394,8 +394,13 @@ def _write(folder: Path, comparison: Comparison, document: dict[str, Any], key: 
     write(output_folder.MARKER, {"schema": "heliotrope-run/1", "ended": ended, "outputs": outputs})
 
 
-def summary_counts(comparison: Comparison) -> dict[str, int]:
-    """How many changes of each verdict were found; slices of two visits are never compared and not counted."""
+def summary_lines(comparison: Comparison) -> tuple[str, ...]:
+    """What a terminal shows: what became of calcifications, then how many changes of each verdict there are.
+
+    Slices of two visits are never compared and not counted.
+    """
     every = [change for changes in comparison.changes.values() for change in changes]
     verdicts = [change.verdict for change in every if change.region.level is None]
-    return {verdict.value: verdicts.count(verdict) for verdict in ChangeVerdict}
+    counts = {verdict: verdicts.count(verdict) for verdict in ChangeVerdict}
+    lines = (f"{count} {verdict}" for verdict, count in counts.items() if count)
+    return (*report.calcium_headlines(comparison), *lines)

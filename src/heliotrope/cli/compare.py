@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from heliotrope.app.compare import ComparisonOutcome, compare_folders, summary_counts
+from heliotrope.app.compare import ComparisonOutcome, compare_folders, summary_lines
 from heliotrope.cli.many_values import ManyValuesCommand, numbers_from
 from heliotrope.cli.plan_file import read_mapping
 from heliotrope.cli.shell import ExitStatus, answer
@@ -67,6 +67,4 @@ def _days(texts: list[str]) -> tuple[int, ...] | None:
 
 
 def _summary(outcome: ComparisonOutcome) -> str:
-    counts = summary_counts(outcome.comparison)
-    lines = [f"{count} {verdict}" for verdict, count in counts.items() if count]
-    return "\n".join([*lines, f"report: {outcome.folder / 'report.html'}"])
+    return "\n".join([*summary_lines(outcome.comparison), f"report: {outcome.folder / 'report.html'}"])

@@ -174,6 +174,16 @@ def _key_changes(comparison: Comparison, citations: Citations) -> Section:
     return Section("changes", "What changed", tuple(blocks))
 
 
+def calcium_headlines(comparison: Comparison) -> tuple[str, ...]:
+    """What the page says first of followed calcifications, as plain sentences."""
+    several = len(comparison.changes) > 1
+    return tuple(
+        f"{item.lead}: {item.text.text}"
+        for name, followed in comparison.calcifications.items()
+        for item in headline_items(followed, comparison.changes[name], f"{name}, " if several else "", Citations())
+    )
+
+
 def _measured(timepoint: ComparedTimepoint, region: Region, quantity: str, statistic: str) -> Measurement | None:
     return next(
         (m for m in timepoint.measurements if (m.region, m.quantity, m.statistic) == (region, quantity, statistic)),
