@@ -93,6 +93,24 @@ def _without_other_muscle(labels: LabelMap, kept: str, side: Side, slices: slice
     return LabelMap(values, labels.grid, labels.legend, "person")
 
 
+def test_naming_one_muscle_of_a_compartment_keeps_the_places_for_a_biopsy_in_the_rest() -> None:
+    truth = phantom("active-dm").truth_labels
+    places = findings_stage.places_for_biopsy(truth)
+    vasti = {region: mask for region, mask in places.items() if region.structure != "anterior_thigh"}
+    whole = LabelMap(
+        truth.labels,
+        truth.grid,
+        {n: replace(r, structure="anterior_thigh") if r in vasti else r for n, r in truth.legend.items()},
+        "person",
+    )
+    one = Region("vastus_lateralis", Side.RIGHT)
+    named = replace(whole, legend={n: one if truth.legend[n] == one else r for n, r in whole.legend.items()})
+    found = findings_stage.places_for_biopsy(named)
+    assert set(found) == {one, Region("anterior_thigh", Side.RIGHT), Region("anterior_thigh", Side.LEFT)}
+    searched = np.any(list(findings_stage.places_for_biopsy(whole).values()), axis=0)
+    assert np.array_equal(np.any(list(found.values()), axis=0), searched)
+
+
 @pytest.mark.parametrize("name", ["healthy", "fascia-dominant"])
 def test_beside_a_single_drawn_muscle_the_fascia_is_not_assessable(name: str) -> None:
     drawn = _without_other_muscle(phantom(name).truth_labels, "vastus_lateralis", Side.LEFT, slice(None))

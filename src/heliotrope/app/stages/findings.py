@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.app.stages.measurements import SEED
+from heliotrope.domain.anatomy import Region
 from heliotrope.domain.findings import Finding
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Missing
@@ -20,7 +21,6 @@ from heliotrope.findings.damage import atrophy_findings, fat_findings
 from heliotrope.findings.scores import score_findings
 from heliotrope.measure.biopsy import SECTORS_DEG, BiopsyImages, find_targets
 from heliotrope.measure.on_grid import values_on
-from heliotrope.measure.regions import index_regions
 from heliotrope.stations.layout import is_scanned_by_side
 
 QUANTITIES = (
@@ -47,19 +47,26 @@ def _select(study: Study) -> tuple[Series, ...] | Missing:
     return Missing("M_NO_SERIES", "No MR series with a regular geometry.")
 
 
+def places_for_biopsy(labels: LabelMap) -> dict[Region, NDArray[np.bool_]]:
+    """Drawn muscle of the structures a biopsy may be taken from; of a compartment what no single muscle names."""
+    numbers: dict[Region, list[int]] = {}
+    for number, region in labels.legend.items():
+        if region.structure in SECTORS_DEG and region.side is not None and region.level is None:
+            numbers.setdefault(region, []).append(number)
+    masks = {region: np.isin(labels.labels, named) for region, named in numbers.items()}
+    drawn = {region: mask for region, mask in masks.items() if mask.any()}
+    return {
+        region: mask
+        for region, mask in drawn.items()
+        if region.structure != "anterior_thigh"
+        or not all(Region(name, region.side) in drawn for name in SECTORS_DEG if name != region.structure)
+    }
+
+
 def _biopsy_images(
     labels: LabelMap, ratio: ParametricMap, fat: ParametricMap, share: ParametricMap | None
 ) -> BiopsyImages:
     grid = ratio.grid
-    index = index_regions(labels)
-    single = any(region.structure in ("vastus_lateralis", "rectus_femoris") for region in index.members)
-    allowed = {
-        region: index.mask(region)
-        for region in index.members
-        if region.structure in SECTORS_DEG
-        and region.side is not None
-        and (region.structure != "anterior_thigh" or not single)
-    }
 
     def named(names: frozenset[str]) -> NDArray[np.bool_]:
         numbers = [n for n, region in labels.legend.items() if region.structure in names]
@@ -71,7 +78,7 @@ def _biopsy_images(
     return BiopsyImages(
         ratio=values,
         fat_percent=values_on(np.where(fat.valid, fat.values, np.nan), fat.grid, grid),
-        regions=allowed,
+        regions=places_for_biopsy(labels),
         body=(labels.labels > 0) & ~named(_BESIDE_BODY),
         bone=named(_BONE),
         vessel=named(frozenset({"vessel"})),
