@@ -21,17 +21,17 @@ from heliotrope.segment.level import THIGH_AREA_CM2, require_limbs
 from heliotrope.segment.muscles.crops import View, between
 from heliotrope.segment.muscles.levels import (
     KNEE,
-    NO_FEMUR,
     RECESS,
     TWO_BONES,
     describe_refused,
+    name_level,
     order_levels,
     show_femur,
     show_two_bones,
     widen_toward_knee,
 )
 from heliotrope.segment.muscles.naming import lies_like_an_adductor, name_voxels
-from heliotrope.segment.muscles.network import BONE, KNEE_OR_LEG, OTHER_MUSCLE, THIGH, MuscleNetwork
+from heliotrope.segment.muscles.network import BONE, OTHER_MUSCLE, THIGH, MuscleNetwork
 from heliotrope.segment.muscles.plausibility import implausible
 from heliotrope.segment.muscles.predict import LegPrediction, agreement, predict_leg
 from heliotrope.segment.muscles.result import LegMuscles, Muscles, notes
@@ -289,10 +289,8 @@ class _Leg:
         thigh = np.array([name == THIGH for name in gate]) & femur & ~two
         wide = np.zeros(len(gate), dtype=bool)
         wide[thigh] = widen_toward_knee(bone[thigh], self.network.pixel_mm, KNEE)
-        return tuple(
-            name if name != THIGH else TWO_BONES if double else NO_FEMUR if not one else KNEE_OR_LEG if knee else THIGH
-            for name, one, double, knee in zip(gate, femur, two, wide, strict=True)
-        )
+        seen = zip(gate, femur, two, wide, strict=True)
+        return tuple(name_level(name, one_femur=one, two_bones=double, knee=knee) for name, one, double, knee in seen)
 
     def _muscle_numbers(self) -> list[int]:
         return [n for n, region in self.legend.items() if region.side is self.side and _is_muscle(region)]

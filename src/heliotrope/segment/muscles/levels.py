@@ -12,7 +12,9 @@ from scipy import ndimage
 from heliotrope.domain.errors import EngineError
 from heliotrope.segment.muscles.network import KNEE_OR_LEG, THIGH
 
-FROM_FOOT_TO_HEAD = ("elsewhere", KNEE_OR_LEG, THIGH, "hip", "elsewhere")
+ELSEWHERE = "elsewhere"
+"""Level of slices that the gate knows as nothing it was shown."""
+FROM_FOOT_TO_HEAD = (ELSEWHERE, KNEE_OR_LEG, THIGH, "hip", ELSEWHERE)
 """Levels in the order in which a stack can show them; a stack may begin and end anywhere."""
 NO_FEMUR = "no_femur"
 """Level of slices that the gate takes for a thigh and in which no single bone like a femur is seen."""
@@ -21,7 +23,7 @@ TWO_BONES = "two_bones"
 TITLES = {
     "hip": "hip or buttock",
     KNEE_OR_LEG: "knee or leg",
-    "elsewhere": "neither thigh, hip, knee nor leg",
+    ELSEWHERE: "neither thigh, hip, knee nor leg",
     NO_FEMUR: "no single bone like a femur",
     TWO_BONES: "two bones, as in a leg or forearm",
 }
@@ -85,6 +87,25 @@ def order_levels(probability: NDArray[np.float64], levels: Sequence[str]) -> tup
     for i in range(len(gain) - 1, 0, -1):
         path.append(int(came_from[i, path[-1]]))
     return tuple(FROM_FOOT_TO_HEAD[state] for state in reversed(path))
+
+
+def name_level(gate: str, *, one_femur: bool, two_bones: bool, knee: bool) -> str:
+    """Level of a slice from what the gate and the bones say: the gate knows no bones, so they have the last word.
+
+    Examples
+    --------
+    >>> name_level("thigh", one_femur=True, two_bones=False, knee=False)
+    'thigh'
+    >>> name_level("elsewhere", one_femur=False, two_bones=True, knee=False)  # a leg on CT that the gate does not know
+    'two_bones'
+    """
+    if two_bones and gate in (THIGH, ELSEWHERE):
+        return TWO_BONES
+    if gate != THIGH:
+        return gate
+    if not one_femur:
+        return NO_FEMUR
+    return KNEE_OR_LEG if knee else THIGH
 
 
 def show_femur(bone: NDArray[np.bool_], pixel_mm: float, places_mm: NDArray[np.floating]) -> NDArray[np.bool_]:
