@@ -136,7 +136,8 @@ def _sentence(network: MuscleNetwork, names: list[str]) -> str:
     return (
         f"Single muscles of the thigh were named automatically by the network {network.title}, trained on images "
         "generated from label maps and not tested on inflamed muscle of patients; it saw "
-        f"{' and '.join(names)}; {answers} answers of different scale and position were averaged. Muscles whose "
+        f"{' and '.join(names)}; {answers} answers of different scale and position were averaged and weighed by "
+        "the neighboring slices. Muscles whose "
         f"answers agreed by less than a Dice of {LEAST_AGREEMENT}, or that lay in a wrong place, were left to their "
         "compartment; slices that are no thigh hold no single muscles."
     )

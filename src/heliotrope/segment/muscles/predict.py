@@ -29,8 +29,14 @@ PLANE_STEP_MM = 4.0
 """Slices nearer than this are averaged, and every such slab is answered once. Project rule. [mm]"""
 NEIGHBOR_DISTANCE_MM = 8.0
 """The neighbors shown are the slices nearest to this distance; in training they lay 4 to 26 mm away. [mm]"""
-NEIGHBOR_SIGMA_MM = 4.0
-"""Width over which answers of neighboring slices are averaged. Project rule. [mm]"""
+EXPECTATION_SIGMA_MM = 16.0
+"""Width over which the answers of neighboring slices make up what is expected of a slice; chosen on generated stacks of
+held-out people. Project rule. [mm]"""
+EXPECTATION_BLUR_PIXELS = 2.0
+"""Muscles move from slice to slice: what is expected is blurred within the slice. Project rule. [pixel]"""
+SURPRISE = 0.01
+"""Least probability that neighbors leave to a class they do not show: a slice may still see what begins there. Project
+rule. [1]"""
 SMALLEST_LEG_CM2 = 20.0
 """Cross-sections below this are not shown to the network. Project rule; a child's thigh has about 60. [cm2]"""
 BATCH = 8
@@ -46,7 +52,7 @@ class LegPrediction:
         Axial slices that were answered, toward the head.
     frames : tuple of n CropFrame
     probability : float32 array (n, classes, crop, crop)
-        Averaged over images, views and neighboring slices.
+        Averaged over images and views, times what the neighboring slices let expect.
     level : float64 array (n, levels)
         Probability of each level.
     answers : uint8 array (views, n, crop, crop)
@@ -110,15 +116,7 @@ def predict_leg(
                 seen[i] += coverage
                 answers[number, i] = np.argmax(plain, axis=0)
     total /= np.maximum(seen, 1e-6)
-    distances = np.abs(planes[:, None] - planes[None, :]) * spacing_mm[2]
-    weights = np.exp(-0.5 * (distances / NEIGHBOR_SIGMA_MM) ** 2)
-    weights[weights < NEGLIGIBLE] = 0.0
-    weights /= weights.sum(axis=1, keepdims=True)
-    return LegPrediction(planes, frames, _averaged(total, weights, frames), level, answers)
-
-
-NEGLIGIBLE = 0.02
-"""Weight of a neighbor below which it is left out."""
+    return LegPrediction(planes, frames, with_neighbors(total, planes * spacing_mm[2], frames), level, answers)
 
 
 def _frame(
@@ -169,18 +167,45 @@ def _plain(
     return between(first, answer, second), coverage[None].astype(np.float32)
 
 
-def _averaged(
-    probability: NDArray[np.float32], weights: NDArray[np.float64], frames: tuple[CropFrame, ...]
+def with_neighbors(
+    probability: NDArray[np.float32], places_mm: NDArray[np.floating], frames: Sequence[CropFrame]
 ) -> NDArray[np.float32]:
-    """Average over neighboring slices, whose crops are first laid over one another."""
-    if np.allclose(weights, np.eye(len(frames))):
-        return probability
-    result = np.zeros_like(probability)
+    """What each slice shows and what its neighbors let expect, multiplied: a muscle does not change from slice to slice.
+
+    Parameters
+    ----------
+    probability : float32 array (n, classes, crop, crop)
+        Of each slice by itself; sums to 1 over the classes.
+    places_mm : float array (n,)
+        Along the leg. [mm]
+    frames : sequence of n CropFrame
+
+    Returns
+    -------
+    float32 array (n, classes, crop, crop)
+        Sums to 1 over the classes. A slice without a neighbor near keeps its own.
+    """
+    weights = np.exp(-0.5 * ((places_mm[:, None] - places_mm[None, :]) / EXPECTATION_SIGMA_MM) ** 2)
+    np.fill_diagonal(weights, 0.0)
+    weights[weights < NEGLIGIBLE] = 0.0
+    sigma = (0.0, EXPECTATION_BLUR_PIXELS, EXPECTATION_BLUR_PIXELS)
+    blurred = [ndimage.gaussian_filter(answer, sigma) for answer in probability]
+    result = np.array(probability)
     for i, frame in enumerate(frames):
-        for j in np.flatnonzero(weights[i]):
-            moved = probability[j] if j == i else _laid_over(probability[j], frames[j], frame)
-            result[i] += np.float32(weights[i, j]) * moved
-    return np.asarray(result / np.maximum(result.sum(axis=1, keepdims=True), 1e-6), dtype=np.float32)
+        near = np.flatnonzero(weights[i])
+        if near.size == 0:
+            continue
+        # crops are first laid over one another
+        moved = (np.float32(weights[i, j]) * _laid_over(blurred[j], frames[j], frame) for j in near)
+        expected = sum(moved, np.zeros_like(probability[i])) / np.float32(weights[i].sum())
+        result[i] = (probability[i] + LEAST_OWN) * (expected + np.float32(SURPRISE))
+    return np.asarray(result / np.maximum(result.sum(axis=1, keepdims=True), 1e-9), dtype=np.float32)
+
+
+NEGLIGIBLE = 0.03
+"""Weight of a neighbor below which it is left out."""
+LEAST_OWN = np.float32(0.001)
+"""Least probability a slice's own answer leaves to a class."""
 
 
 def _laid_over(probability: NDArray[np.float32], source: CropFrame, target: CropFrame) -> NDArray[np.float32]:
