@@ -31,8 +31,10 @@ def study_line(study: Study) -> str:
             continue
         fields = sorted({s.acquisition.field_strength_t for s in series if s.acquisition.field_strength_t is not None})
         strength = f" at {joined([_number(f) for f in fields])} T" if fields else ""
+        title = _MODALITY_TITLES[modality]
         roles = list(dict.fromkeys(ROLE_TITLES[s.role] for s in series))
-        parts.append(f"{_MODALITY_TITLES[modality]}{strength}: {joined(roles)}")
+        told_twice = [role.casefold() for role in roles] == [title.casefold()]
+        parts.append(f"{title}{strength}" + ("" if told_twice else f": {joined(roles)}"))
     return "; ".join(parts) if parts else "No series of a known kind"
 
 

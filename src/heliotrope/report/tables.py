@@ -52,7 +52,7 @@ WHOLE_STUDY = "all"
 
 _FIRST = ("muscle", "intermuscular_fat", "subcutaneous_fat", "skin", "bone")
 _STRUCTURE_ORDER = {name: position for position, name in enumerate(dict.fromkeys((*_FIRST, *STRUCTURES)))}
-_SIDE_TITLES = {Side.RIGHT: "Right", Side.LEFT: "Left", None: "Both or none"}
+_SIDE_TITLES = {Side.RIGHT: "Right", Side.LEFT: "Left", None: "Both sides or midline"}
 _SIDES: tuple[Side | None, ...] = (Side.RIGHT, Side.LEFT, None)
 
 
