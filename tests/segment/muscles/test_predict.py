@@ -19,7 +19,7 @@ def _frames(centers_mm: list[float]) -> list[CropFrame]:
 
 
 def _halves(share: float, n_slices: int = 5, middle: float | None = None) -> NDArray[np.float32]:
-    """Slices (n, 3, x, y) of nothing but class 1 and 2: class 1 holds `share` in the lower half, class 2 in the upper."""
+    """Slices (n, 3, x, y) of classes 1 and 2: the first holds `share` of the lower half, the second of the upper."""
     answer = np.zeros((n_slices, 3, PIXELS, PIXELS), np.float32)
     answer[:, 1], answer[:, 2] = 1 - share, share
     answer[:, 1, : PIXELS // 2], answer[:, 2, : PIXELS // 2] = share, 1 - share

@@ -170,7 +170,7 @@ def _plain(
 def with_neighbors(
     probability: NDArray[np.float32], places_mm: NDArray[np.floating], frames: Sequence[CropFrame]
 ) -> NDArray[np.float32]:
-    """What each slice shows and what its neighbors let expect, multiplied: a muscle does not change from slice to slice.
+    """What each slice shows and what its neighbors let expect, multiplied: no muscle changes from slice to slice.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ def with_neighbors(
     blurred = [ndimage.gaussian_filter(answer, sigma) for answer in probability]
     result = np.array(probability)
     for i, frame in enumerate(frames):
-        near = np.flatnonzero(weights[i])
-        if near.size == 0:
+        near = np.flatnonzero(weights[i]).tolist()
+        if not near:
             continue
         # crops are first laid over one another
         moved = (np.float32(weights[i, j]) * _laid_over(blurred[j], frames[j], frame) for j in near)
