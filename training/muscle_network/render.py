@@ -48,15 +48,17 @@ def noise(batch: int, channels: int, cells: int) -> Tensor:
     return fields.view(batch, channels, CROP, CROP)
 
 
-def through(batch: int, cells: int) -> Tensor:
-    """Smooth random fields (b, SLICES, x, y) that neighboring slices share in part."""
-    return (noise(batch, 1, cells) + noise(batch, SLICES, cells)) * 0.7
+def through(image: Tensor, cells: int) -> Tensor:
+    """Smooth random fields of the shape of images (b, slices, x, y) that neighboring slices share in part."""
+    batch, slices = image.shape[:2]
+    return (noise(batch, 1, cells) + noise(batch, slices, cells)) * 0.7
 
 
-def warp(maps: Tensor, strength: float = 1.0) -> Tensor:
-    """Random affine and elastic deformation of tissue maps (b, SLICES, canvas, canvas) to (b, SLICES, CROP, CROP).
+def warp(maps: Tensor, strength: float = 1.0, *, growth: float = 0.0) -> Tensor:
+    """Random affine and elastic deformation of tissue maps (b, slices, canvas, canvas) to (b, slices, CROP, CROP).
 
-    Neighboring slices are deformed alike, but for a shift of a few millimeters.
+    Neighboring slices are deformed alike, but for a shift of a few millimeters. With `growth` single parts of the leg
+    grow or waste by up to that share, so that muscles are not always as large beside one another as in the maps.
     """
     batch, slices, canvas, _ = maps.shape
     angle = uniform(-0.32, 0.32, batch) * strength
@@ -71,20 +73,40 @@ def warp(maps: Tensor, strength: float = 1.0) -> Tensor:
     shift = uniform(-0.10, 0.10, batch, 2) * strength
     bend = strength * sum(noise(batch, 2, cells) * per_image(0, size, batch) for cells, size in _BENDS)
     places = torch.stack([y + shift[:, 1].view(-1, 1, 1) + bend[:, 1], x + shift[:, 0].view(-1, 1, 1) + bend[:, 0]], -1)
+    if growth:
+        places = _grown(places, growth)
     slid = torch.zeros(batch, slices, 1, 1, 2)
-    slid[:, 0::2] = 0.012 * torch.randn(batch, 2, 1, 1, 2)
+    beside = [k for k in range(slices) if k != slices // 2]
+    slid[:, beside] = 0.012 * torch.randn(batch, len(beside), 1, 1, 2)
     places = (places[:, None] + slid).view(batch * slices, CROP, CROP, 2)
     codes = maps.reshape(batch * slices, 1, canvas, canvas).float()
     bent = F.grid_sample(codes, places, mode="nearest", padding_mode="zeros", align_corners=False)
     return bent.view(batch, slices, CROP, CROP).long()
 
 
+def _grown(places: Tensor, growth: float) -> Tensor:
+    """Sampling places (b, x, y, 2) drawn toward or pushed from a few random points of the leg."""
+    batch = len(places)
+    for _ in range(_GROWING_PARTS):
+        middle = uniform(-0.45, 0.45, batch, 1, 1, 2)
+        reach = uniform(0.12, 0.35, batch, 1, 1, 1)
+        share = uniform(-growth, growth, batch, 1, 1, 1)
+        away = places - middle
+        places = places - share * away * torch.exp(-0.5 * (away.square().sum(-1, keepdim=True) / reach**2))
+    return places
+
+
+_GROWING_PARTS = 3
 _BENDS = ((5, 0.022), (10, 0.010), (22, 0.0035))
 
 
 def target(tissue: Tensor) -> Tensor:
     """Classes (b, CROP, CROP) the network must give for the middle slice of tissue codes."""
-    tissue = tissue[:, SLICES // 2]
+    return classes_of(tissue[:, SLICES // 2])
+
+
+def classes_of(tissue: Tensor) -> Tensor:
+    """Classes of the network for tissue codes of any shape."""
     classes = tissue.clone()
     classes[(tissue >= 14) & (tissue <= 15)] = BONE_CLASS
     classes[(tissue >= 16) & (tissue <= 19)] = OTHER_MUSCLE_CLASS
@@ -99,22 +121,31 @@ def remove_other_leg(tissue: Tensor) -> Tensor:
     return torch.where(alone & (tissue >= OTHER_LEG), torch.zeros_like(tissue), tissue)
 
 
-def render(tissue: Tensor) -> Tensor:
-    """Images (b, SLICES, CROP, CROP), normalized, of tissue codes of that shape."""
+def render(tissue: Tensor, healthy_share: float = 0.0, *, split_share: float = 0.0) -> Tensor:
+    """Images (b, slices, CROP, CROP), normalized, of tissue codes of that shape.
+
+    Of stacks of `SLICES` some lose a neighbor; longer ones stay whole. One given share of images shows muscle without
+    streaks, replacement or edema, the other septa within muscles.
+    """
     batch = len(tissue)
     brightness = _brightness(batch)
     image = torch.gather(brightness, 1, tissue.view(batch, -1)).view(tissue.shape)
     local = torch.where(tissue >= OTHER_LEG, tissue - OTHER_LEG, tissue)
     muscle = (((local >= 1) & (local <= 11)) | ((local >= 16) & (local <= 19))).float()
     fat = brightness[:, 13].view(batch, 1, 1, 1)
-    image = _with_muscle_disease(image, tissue, local, muscle, fat)
-    image = _with_septa_and_subcutis(image, tissue, local, muscle, fat, brightness[:, 21].view(batch, 1, 1, 1))
-    voids = (through(batch, 30) > per_image(2.2, 3.2, batch)).float() * sometimes(0.1, batch) * (local > 0)
+    image = _with_texture(image, muscle)
+    changed = 1 - sometimes(healthy_share, batch) if healthy_share else torch.ones(batch, 1, 1, 1)
+    image = _with_muscle_disease(image, tissue, local, muscle * changed, fat, changed)
+    skin = brightness[:, 21].view(batch, 1, 1, 1)
+    parted = _parted(tissue, split_share) if split_share else tissue
+    image = _with_septa_and_subcutis(image, parted, local, muscle, fat, skin)
+    voids = (through(image, 30) > per_image(2.2, 3.2, batch)).float() * sometimes(0.1, batch) * (local > 0)
     image = image * (1 - voids) + voids * per_image(0, 0.1, batch)
     inverted = sometimes(0.04, batch)
     image = image.clamp_min(0)
     image = image * (1 - inverted) + (1 - image).clamp(0, 1) * inverted * (tissue > 0).float()
-    return _without_neighbors(_scanned(image))
+    image = _scanned(image)
+    return _without_neighbors(image) if image.shape[1] == SLICES else image
 
 
 def _without_neighbors(image: Tensor) -> Tensor:
@@ -157,28 +188,34 @@ def _brightness(batch: int) -> Tensor:
     return table.clamp_min(0)
 
 
-def _with_muscle_disease(image: Tensor, tissue: Tensor, local: Tensor, muscle: Tensor, fat: Tensor) -> Tensor:
+def _with_texture(image: Tensor, muscle: Tensor) -> Tensor:
     batch = len(image)
     texture = sum(
-        through(batch, cells) * per_image(0, size, batch) for cells, size in ((48, 0.05), (18, 0.06), (CROP, 0.06))
+        through(image, cells) * per_image(0, size, batch) for cells, size in ((48, 0.05), (18, 0.06), (CROP, 0.06))
     )
-    image = image * (1 + muscle * texture)
+    return image * (1 + muscle * texture)
+
+
+def _with_muscle_disease(
+    image: Tensor, tissue: Tensor, local: Tensor, muscle: Tensor, fat: Tensor, changed: Tensor
+) -> Tensor:
+    batch = len(image)
     streaks = torch.zeros_like(image)
     for cells in (14, 26, 40):
-        where = (through(batch, 8) > per_image(-0.3, 1.5, batch)).float()
-        line = 1 - through(batch, cells).abs() / per_image(0.02, 0.12, batch)
+        where = (through(image, 8) > per_image(-0.3, 1.5, batch)).float()
+        line = 1 - through(image, cells).abs() / per_image(0.02, 0.12, batch)
         streaks = torch.maximum(streaks, line.clamp(0, 1) * where)
     streaks = streaks * per_image(-0.2, 0.9, batch).clamp_min(0) * muscle
     color = torch.where(torch.rand(batch, 1, 1, 1) < 0.7, fat, per_image(0, 1, batch))
     image = image * (1 - streaks) + color * streaks
-    field = (through(batch, 9) + 0.4 * through(batch, 30)) * per_image(0.3, 1.0, batch) + per_image(-1.2, 0.5, batch)
+    field = (through(image, 9) + 0.4 * through(image, 30)) * per_image(0.3, 1.0, batch) + per_image(-1.2, 0.5, batch)
     replaced = field.clamp(0, 1) * per_image(0, 0.9, batch) * sometimes(0.25, batch) * muscle
     image = image * (1 - replaced) + fat * replaced
-    patch = ((through(batch, 7) - per_image(-0.4, 1.2, batch)) * 1.5).clamp(0, 1) * sometimes(0.35, batch)
+    patch = ((through(image, 7) - per_image(-0.4, 1.2, batch)) * 1.5).clamp(0, 1) * sometimes(0.35, batch)
     edema = patch * (muscle + 0.5 * (local == 13)).clamp(0, 1)
-    reticular = (1 - through(batch, 24).abs() / 0.15).clamp(0, 1) * sometimes(0.15, batch) * (local == 12)
+    reticular = (1 - through(image, 24).abs() / 0.15).clamp(0, 1) * sometimes(0.15, batch) * (local == 12)
     fascia = _edges(tissue, (local > 0) & (local != 21)) * (local == 13) * sometimes(0.2, batch)
-    return image * (1 + (edema + reticular + fascia) * per_image(-0.3, 1.4, batch))
+    return image * (1 + (edema + reticular + fascia) * changed * per_image(-0.3, 1.4, batch))
 
 
 def _edges(tissue: Tensor, inside: Tensor) -> Tensor:
@@ -188,18 +225,30 @@ def _edges(tissue: Tensor, inside: Tensor) -> Tensor:
     return differs.float() * inside
 
 
+def _parted(tissue: Tensor, share: float) -> Tensor:
+    """Codes that change along a few smooth curves too, in some images: septa as between muscles run within them."""
+    batch = len(tissue)
+    field = noise(batch, 1, 5) + 0.25 * noise(batch, tissue.shape[1], 5)
+    beyond = field > per_image(-0.8, 0.8, batch)
+    return tissue + beyond.long() * sometimes(share, batch).long() * _OTHER_SIDE
+
+
+_OTHER_SIDE = 2 * OTHER_LEG
+"""Added to the codes on one side of a septum within a muscle."""
+
+
 def _with_septa_and_subcutis(
-    image: Tensor, tissue: Tensor, local: Tensor, muscle: Tensor, fat: Tensor, skin: Tensor
+    image: Tensor, parted: Tensor, local: Tensor, muscle: Tensor, fat: Tensor, skin: Tensor
 ) -> Tensor:
     batch = len(image)
-    thin = _edges(tissue, (local >= 1) & (local != 12) & (local != 21))
+    thin = _edges(parted, (local >= 1) & (local != 12) & (local != 21))
     thick = F.max_pool2d(thin, 3, 1, 1) * muscle
-    seen = (0.65 + 0.4 * through(batch, 12)).clamp(0, 1) * per_image(0.05, 1, batch) ** 0.7
-    wide = (through(batch, 10) > per_image(0.3, 1.8, batch)).float()
+    seen = (0.65 + 0.4 * through(image, 12)).clamp(0, 1) * per_image(0.05, 1, batch) ** 0.7
+    wide = (through(image, 10) > per_image(0.3, 1.8, batch)).float()
     septa = torch.maximum(thin * seen, thick * wide * seen)
     color = torch.where(torch.rand(batch, 1, 1, 1) < 0.75, fat, per_image(0, 0.6, batch))
     image = image * (1 - septa) + color * septa
-    strands = (1 - through(batch, 20).abs() / 0.08).clamp(0, 1) * per_image(0, 0.5, batch) * (local == 12)
+    strands = (1 - through(image, 20).abs() / 0.08).clamp(0, 1) * per_image(0, 0.5, batch) * (local == 12)
     return image * (1 - strands) + strands * skin
 
 
@@ -241,7 +290,7 @@ def _blurred(image: Tensor, sigma_x: Tensor, sigma_y: Tensor) -> Tensor:
 
 def normalize(image: Tensor) -> Tensor:
     """Scale the middle slice's 1st to 99th percentile to 0..1, clipped at 1.3; inference does the same."""
-    flat = image[:, SLICES // 2].reshape(len(image), -1)
+    flat = image[:, image.shape[1] // 2].reshape(len(image), -1)
     high = torch.quantile(flat[:, ::5], 0.99, dim=1).view(-1, 1, 1, 1)
     low = torch.quantile(flat[:, ::5], 0.01, dim=1).view(-1, 1, 1, 1)
     return ((image - low) / (high - low + 1e-6)).clamp(0, 1.3)

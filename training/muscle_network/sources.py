@@ -39,6 +39,8 @@ NEIGHBOR_MM = (4.0, 26.0)
 """Distance of the neighboring slices that the network sees beside its own."""
 SMALLEST_LEG_PIXELS = 150
 QUADRICEPS_OF_A_THIGH_MM2 = 600.0
+LEAST_SHARE_OF_LARGEST = 0.2
+"""Slices with less labeled muscle than this share of the fullest one are ends of the map."""
 _BONES = {"femur", "tibia", "fibula", "ilium", "sacrum"}
 _HIP = {"ilium", "sacrum", "obturator internus", "piriformis", "gluteus medius", "gluteus minimus", "iliacus"}
 _LEG = {"tibia", "fibula", "soleus", "anterior compartment", "lateral compartment"}
@@ -99,7 +101,8 @@ def halved_spacing(slices: list[Codes]) -> list[Codes]:
     return filled
 
 
-def _stack_of_thighs(path: Path) -> tuple[list[Codes], float]:
+def stack_of_thighs(path: Path) -> tuple[list[Codes], float]:
+    """Labels of every slice of a thigh label map on the network's pixel, toward the head, and their distance. [mm]"""
     volume, zooms = _read(path)
     first, *_, last = np.flatnonzero(volume.any(axis=(0, 1)))
     slices = [resample_labels(volume[..., k].astype(np.uint8), zooms[:2]) for k in range(first, last + 1)]
@@ -108,6 +111,17 @@ def _stack_of_thighs(path: Path) -> tuple[list[Codes], float]:
     if spacing_mm > THICK_MM:
         slices, spacing_mm = halved_spacing(slices), spacing_mm / 2
     return slices, spacing_mm
+
+
+def pairs_of_legs(slices: list[Codes]) -> list[Pair]:
+    """Both legs of every slice of a thigh label map; None where too little of one is labeled."""
+    pairs: list[Pair] = []
+    for index, labels in enumerate(slices):
+        height = index / max(len(slices) - 1, 1)
+        legs = [Leg(largest_pieces(half), None, height) for half in _two_legs(labels)]
+        usable = [leg if (leg.muscles > 0).sum() >= SMALLEST_LEG_PIXELS else None for leg in legs]
+        pairs.append((usable[0], usable[1]))
+    return pairs
 
 
 def triplets(pairs: list[Pair], spacing_mm: float, k: int, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -128,21 +142,15 @@ def triplets(pairs: list[Pair], spacing_mm: float, k: int, side: int, rng: np.ra
 
 def thigh_map(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """All tissue-map variants of one thigh label map, and their levels."""
-    slices, spacing_mm = _stack_of_thighs(path)
+    slices, spacing_mm = stack_of_thighs(path)
     rng = _rng_of(path)
     areas = np.array([(labels > 0).sum() for labels in slices])
-    pairs: list[Pair] = []
-    for index, labels in enumerate(slices):
-        halves = _two_legs(labels)
-        height = index / max(len(slices) - 1, 1)
-        legs = [Leg(largest_pieces(half), None, height) for half in halves]
-        usable = [leg if (leg.muscles > 0).sum() >= SMALLEST_LEG_PIXELS else None for leg in legs]
-        pairs.append((usable[0], usable[1]))
+    pairs = pairs_of_legs(slices)
     maps = []
     stride = max(1, round(CENTERS_MM / spacing_mm))
     for k in range(int(rng.integers(stride)), len(pairs), stride):
         for side in (0, 1):
-            if areas[k] >= 0.2 * areas.max() and pairs[k][side] is not None:
+            if areas[k] >= LEAST_SHARE_OF_LARGEST * areas.max() and pairs[k][side] is not None:
                 maps += [triplets(pairs, spacing_mm, k, side, rng) for _ in range(VARIANTS_OF_THIGH)]
     return np.array(maps, np.uint8), np.full(len(maps), LEVELS.index("thigh"), np.uint8)
 

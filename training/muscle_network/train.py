@@ -21,7 +21,8 @@ from training.muscle_network.network import MuscleNetwork
 from training.muscle_network.sources import HELD_OUT, person_of
 
 BATCH, LEARNING_RATE, WARM_UP_STEPS = 8, 2e-3, 150
-BODY_SHARE = {"hip-thigh-knee": 0.22, "whole-body": 0.10}
+BODY_SHARE = {"hip-thigh-knee": 0.16, "whole-body": 0.06}
+HEALTHY_SHARE, SPLIT_SHARE, GROWTH = 0.4, 0.5, 0.35
 LEVEL_WEIGHT = 0.15
 SEED = 1
 
@@ -129,8 +130,8 @@ def main() -> None:
             group["lr"] = max(rate, 1e-6)
         with torch.no_grad():
             maps, levels = draw(training, weights, rng)
-            tissue = render.remove_other_leg(render.warp(maps))
-            image, truth = render.render(tissue), render.target(tissue)
+            tissue = render.remove_other_leg(render.warp(maps, growth=GROWTH))
+            image, truth = render.render(tissue, HEALTHY_SHARE, split_share=SPLIT_SHARE), render.target(tissue)
         with torch.autocast("cpu", torch.bfloat16):
             logits, level_logits = network(image.to(memory_format=torch.channels_last))
         logits = logits.float()
