@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import torch
@@ -67,10 +66,9 @@ def measure(tissue: torch.Tensor, spacing_mm: float, network: MuscleNetwork) -> 
     # as a slice of a left leg: medial is toward the patient's right, anterior toward the front
     volume, leg = (np.ascontiguousarray(np.moveaxis(a, 0, 2)[::-1, ::-1]) for a in (image, own))
     classes = np.moveaxis(render.classes_of(tissue[0]).numpy(), 0, 2)[::-1, ::-1]
-    with mock.patch.object(predict, "with_neighbors", lambda probability, _places, _frames: probability):
-        alone = predict.predict_leg(
-            [volume.astype(np.float32)], leg, Side.LEFT, (PIXEL_MM, PIXEL_MM, spacing_mm), network
-        )
+    alone = predict.answer_slices(
+        [volume.astype(np.float32)], leg, Side.LEFT, (PIXEL_MM, PIXEL_MM, spacing_mm), network
+    )
     assert alone is not None
     truth = np.stack([_in_crop(classes[:, :, k], frame) for k, frame in zip(alone.planes, alone.frames, strict=True)])
     together = predict.with_neighbors(alone.probability, alone.planes * spacing_mm, alone.frames)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,7 @@ class LegPrediction:
         Axial slices that were answered, toward the head.
     frames : tuple of n CropFrame
     probability : float32 array (n, classes, crop, crop)
-        Averaged over images and views, times what the neighboring slices let expect.
+        Averaged over images and views; of `predict_leg` times what the neighboring slices let expect.
     level : float64 array (n, levels)
         Probability of each level.
     answers : uint8 array (views, n, crop, crop)
@@ -73,7 +73,24 @@ def predict_leg(
     spacing_mm: tuple[float, float, float],
     network: MuscleNetwork,
 ) -> LegPrediction | None:
-    """Ask the network about one leg.
+    """Ask the network about one leg, and let neighboring slices decide where a slice alone is unsure.
+
+    Parameters and what is returned as in `answer_slices`.
+    """
+    alone = answer_slices(images, leg, side, spacing_mm, network)
+    if alone is None:
+        return None
+    return replace(alone, probability=with_neighbors(alone.probability, alone.planes * spacing_mm[2], alone.frames))
+
+
+def answer_slices(
+    images: Sequence[NDArray[np.float32]],
+    leg: NDArray[np.bool_],
+    side: Side,
+    spacing_mm: tuple[float, float, float],
+    network: MuscleNetwork,
+) -> LegPrediction | None:
+    """Ask the network about every slice of one leg by itself.
 
     Parameters
     ----------
@@ -116,7 +133,7 @@ def predict_leg(
                 seen[i] += coverage
                 answers[number, i] = np.argmax(plain, axis=0)
     total /= np.maximum(seen, 1e-6)
-    return LegPrediction(planes, frames, with_neighbors(total, planes * spacing_mm[2], frames), level, answers)
+    return LegPrediction(planes, frames, total, level, answers)
 
 
 def _frame(
@@ -170,7 +187,7 @@ def _plain(
 def with_neighbors(
     probability: NDArray[np.float32], places_mm: NDArray[np.floating], frames: Sequence[CropFrame]
 ) -> NDArray[np.float32]:
-    """What each slice shows and what its neighbors let expect, multiplied: no muscle changes from slice to slice.
+    """What each slice shows and what its neighbors let expect, multiplied: no muscle jumps from slice to slice.
 
     Parameters
     ----------
@@ -203,9 +220,9 @@ def with_neighbors(
 
 
 NEGLIGIBLE = 0.03
-"""Weight of a neighbor below which it is left out."""
+"""Weight of a neighbor below which it is left out. Project rule. [1]"""
 LEAST_OWN = np.float32(0.001)
-"""Least probability a slice's own answer leaves to a class."""
+"""Least probability a slice's own answer leaves to a class. Project rule. [1]"""
 
 
 def _laid_over(probability: NDArray[np.float32], source: CropFrame, target: CropFrame) -> NDArray[np.float32]:
