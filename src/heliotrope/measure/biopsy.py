@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from heliotrope.domain.anatomy import Region, Side
 from heliotrope.domain.geometry import Grid
+from heliotrope.domain.images import LabelMap
 from heliotrope.measure.morphometry import slice_axis
 
 FloatArray = NDArray[np.float64]
@@ -108,6 +109,22 @@ class BiopsyTarget:
     length_mm: float
     vessel_mm: float | None
     bone_mm: float | None
+
+
+def places_for_biopsy(labels: LabelMap) -> dict[Region, NDArray[np.bool_]]:
+    """Drawn muscle of the structures a biopsy may be taken from; of a compartment what no single muscle names."""
+    numbers: dict[Region, list[int]] = {}
+    for number, region in labels.legend.items():
+        if region.structure in SECTORS_DEG and region.side is not None and region.level is None:
+            numbers.setdefault(region, []).append(number)
+    masks = {region: np.isin(labels.labels, named) for region, named in numbers.items()}
+    drawn = {region: mask for region, mask in masks.items() if mask.any()}
+    return {
+        region: mask
+        for region, mask in drawn.items()
+        if region.structure != "anterior_thigh"
+        or not all(Region(name, region.side) in drawn for name in SECTORS_DEG if name != region.structure)
+    }
 
 
 def _distance_mm(structure: BoolArray, grid: Grid) -> FloatArray:

@@ -21,6 +21,7 @@ from heliotrope.domain.truth import Truth
 from heliotrope.domain.units import Unit
 from heliotrope.findings.damage import atrophy_findings, fat_findings
 from heliotrope.findings.scores import score_findings
+from heliotrope.measure.biopsy import places_for_biopsy
 from heliotrope.measure.map_statistics import measure_map
 from heliotrope.measure.regions import is_lean
 from heliotrope.phantoms.catalogue import SCENES, build_thigh_study
@@ -95,7 +96,7 @@ def _without_other_muscle(labels: LabelMap, kept: str, side: Side, slices: slice
 
 def test_naming_one_muscle_of_a_compartment_keeps_the_places_for_a_biopsy_in_the_rest() -> None:
     truth = phantom("active-dm").truth_labels
-    places = findings_stage.places_for_biopsy(truth)
+    places = places_for_biopsy(truth)
     vasti = {region: mask for region, mask in places.items() if region.structure != "anterior_thigh"}
     whole = LabelMap(
         truth.labels,
@@ -105,9 +106,9 @@ def test_naming_one_muscle_of_a_compartment_keeps_the_places_for_a_biopsy_in_the
     )
     one = Region("vastus_lateralis", Side.RIGHT)
     named = replace(whole, legend={n: one if truth.legend[n] == one else r for n, r in whole.legend.items()})
-    found = findings_stage.places_for_biopsy(named)
+    found = places_for_biopsy(named)
     assert set(found) == {one, Region("anterior_thigh", Side.RIGHT), Region("anterior_thigh", Side.LEFT)}
-    searched = np.any(list(findings_stage.places_for_biopsy(whole).values()), axis=0)
+    searched = np.any(list(places_for_biopsy(whole).values()), axis=0)
     assert np.array_equal(np.any(list(found.values()), axis=0), searched)
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from heliotrope.app.stage import Quantity, Stage, StageInput, StageOutput
 from heliotrope.app.stages.measurements import SEED
-from heliotrope.domain.anatomy import Region
 from heliotrope.domain.findings import Finding
 from heliotrope.domain.images import LabelMap, ParametricMap
 from heliotrope.domain.measurement import Missing
@@ -19,7 +18,7 @@ from heliotrope.domain.units import Unit
 from heliotrope.findings.biopsy import biopsy_findings
 from heliotrope.findings.damage import atrophy_findings, fat_findings
 from heliotrope.findings.scores import score_findings
-from heliotrope.measure.biopsy import SECTORS_DEG, BiopsyImages, find_targets
+from heliotrope.measure.biopsy import BiopsyImages, find_targets, places_for_biopsy
 from heliotrope.measure.on_grid import values_on
 from heliotrope.stations.layout import is_scanned_by_side
 
@@ -45,22 +44,6 @@ def _select(study: Study) -> tuple[Series, ...] | Missing:
     if any(series.grid is not None and series.acquisition.modality is Modality.MR for series in study.series):
         return ()
     return Missing("M_NO_SERIES", "No MR series with a regular geometry.")
-
-
-def places_for_biopsy(labels: LabelMap) -> dict[Region, NDArray[np.bool_]]:
-    """Drawn muscle of the structures a biopsy may be taken from; of a compartment what no single muscle names."""
-    numbers: dict[Region, list[int]] = {}
-    for number, region in labels.legend.items():
-        if region.structure in SECTORS_DEG and region.side is not None and region.level is None:
-            numbers.setdefault(region, []).append(number)
-    masks = {region: np.isin(labels.labels, named) for region, named in numbers.items()}
-    drawn = {region: mask for region, mask in masks.items() if mask.any()}
-    return {
-        region: mask
-        for region, mask in drawn.items()
-        if region.structure != "anterior_thigh"
-        or not all(Region(name, region.side) in drawn for name in SECTORS_DEG if name != region.structure)
-    }
 
 
 def _biopsy_images(
