@@ -125,7 +125,7 @@ def test_video_is_refused_by_its_transfer_syntax(tmp_path: Path, pixels: NDArray
 SAMPLES = (
     "CT_small.dcm", "MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm", "MR_small_expb.dcm",
     "MR_small_implicit.dcm", "MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_padded.dcm",
-    "JPEG2000.dcm", "J2K_pixelrep_mismatch.dcm", "examples_overlay.dcm",
+    "J2K_pixelrep_mismatch.dcm", "examples_overlay.dcm",
 )  # fmt: skip
 
 
@@ -134,11 +134,9 @@ def test_samples_agree_with_pydicom(name: str) -> None:
     from pydicom.data import get_testdata_file
 
     path = get_testdata_file(name, download=False)
-    if path is None:
-        pytest.skip(f"pydicom ships no {name}")
+    assert path is not None
     series = next(one for study in read_studies(str(path)) for one in study.series)
-    if series.grid is None:
-        pytest.skip("its frames form no volume")
+    assert series.grid is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ds = pydicom.dcmread(str(path))

@@ -178,6 +178,7 @@ def _list_archive(path: Path) -> Listing:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
+    # zipfile answers an archive of a newer format with NotImplementedError
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise FileFormatError(
             "the archive cannot be read: not a whole zip file", hint="copy or export it again", code="E_ARCHIVE"
