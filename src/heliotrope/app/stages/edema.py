@@ -370,7 +370,7 @@ def _agreement(rows: list[Measurement]) -> QualityCheck:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "edema",
-        7,
+        8,
         QUANTITIES,
         _select,
         _run,

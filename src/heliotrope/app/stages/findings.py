@@ -106,7 +106,7 @@ def _run(given: StageInput) -> StageOutput:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "findings",
-        3,
+        4,
         QUANTITIES,
         _select,
         _run,

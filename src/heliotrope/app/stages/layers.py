@@ -205,5 +205,5 @@ def _edema_map(edema: NDArray[np.bool_], judged: NDArray[np.bool_], layers: Para
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("layers", 9, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
+    Stage("layers", 10, QUANTITIES, _select, _run, uses=("tissues", "muscles", "person-labels", "edema", "alignment")),
 )

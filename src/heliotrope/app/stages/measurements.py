@@ -189,5 +189,5 @@ def _cores_on(grid: Grid, labels: LabelMap, known: list[Cores]) -> Cores:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("measurements", 5, QUANTITIES, _select, _run, uses=(*LABEL_STAGES, *MAP_STAGES, "alignment")),
+    Stage("measurements", 6, QUANTITIES, _select, _run, uses=(*LABEL_STAGES, *MAP_STAGES, "alignment")),
 )

@@ -191,7 +191,7 @@ def _is_single(name: str) -> bool:
 STAGES: tuple[Stage, ...] = (
     Stage(
         "muscles",
-        4,
+        5,
         (MUSCLE_LABELS,),
         _select,
         _run,
